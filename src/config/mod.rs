@@ -1,0 +1,189 @@
+//! The configuration: what was written becomes what it means, or every error at once.
+//!
+//! The types here are the meaning: names are parsed, files are named by absolute path, references
+//! resolved, defaults filled in. Nothing outside this module sees what was written.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::name::DnsName;
+use crate::pki::KeyType;
+use crate::policy::Policy;
+use crate::ports::Protocol;
+use crate::time::{Span, Ttl};
+use crate::tlsa::TlsaOwner;
+
+/// A whole configuration.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// Where the ledger, keys and chains are kept.
+    pub state_dir: PathBuf,
+    /// The validating view of the DNS.
+    pub resolver: ResolverConfig,
+    /// Issuers by name.
+    pub issuers: BTreeMap<String, IssuerConfig>,
+    /// Providers of DNS changes by name.
+    pub dns: BTreeMap<String, Rfc2136Config>,
+    /// Hosts by name, as written (in lower case).
+    pub hosts: BTreeMap<String, HostConfig>,
+}
+
+/// The validating view of the DNS.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ResolverConfig {
+    /// The resolvers to ask, in order; empty: those of the system.
+    pub servers: Vec<SocketAddr>,
+    /// Trust anchors as DS or DNSKEY records in zone-file format; `None`: those of the IANA root.
+    pub trust_anchor_file: Option<PathBuf>,
+}
+
+/// Where certificates come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum IssuerConfig {
+    /// An ACME CA (RFC 8555).
+    Acme(AcmeConfig),
+    /// A CA whose key is at hand.
+    OwnCa(OwnCaConfig),
+}
+
+/// An ACME CA.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AcmeConfig {
+    /// The directory's URL.
+    pub directory_url: String,
+    /// Contact URLs of the account.
+    pub contact: Vec<String>,
+    /// An extra root for the CA's own HTTPS.
+    pub ca_file: Option<PathBuf>,
+    /// Which certificate of an issued chain `2 1 1` names.
+    pub trust_anchor: AnchorChoice,
+    /// CA certificates known beforehand.
+    pub known_anchors: Vec<PathBuf>,
+}
+
+/// Which certificate of a chain is named as its trust anchor.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AnchorChoice {
+    /// The one that signed the server's certificate.
+    IssuingCa,
+    /// The root, which then must be sent.
+    Root,
+}
+
+/// A CA whose key is at hand.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OwnCaConfig {
+    /// Its certificate (PEM), perhaps followed by those above it.
+    pub certificate_file: PathBuf,
+    /// Its key (PEM).
+    pub key_file: PathBuf,
+    /// How long certificates are valid.
+    pub validity: Span,
+}
+
+/// A primary that takes dynamic updates (RFC 2136).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rfc2136Config {
+    /// The server that takes updates.
+    pub server: SocketAddr,
+    /// The TSIG key, as a BIND key file.
+    pub tsig_key_file: PathBuf,
+    /// The zone, where it is not to be looked up.
+    pub zone: Option<DnsName>,
+}
+
+/// A mail server.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Subject alternative names and TLSA base domains; never empty.
+    pub names: Vec<DnsName>,
+    /// Its services; never empty. Every service is at every name.
+    pub services: Vec<Service>,
+    /// The kinds of key, one certificate each; never empty, no family twice.
+    pub key_types: Vec<KeyType>,
+    /// Where to probe; empty: the names' A and AAAA records.
+    pub addresses: Vec<IpAddr>,
+    /// Its policy.
+    pub policy: Arc<Policy>,
+    /// The name of its issuer, which exists.
+    pub issuer: String,
+    /// The name of its provider of DNS changes, which exists.
+    pub dns: String,
+    /// The TTL of RRsets that are written; `None`: the present one's.
+    pub tlsa_ttl: Option<Ttl>,
+    /// What becomes of records that fit nothing known.
+    pub foreign_records: ForeignRecords,
+    /// Name servers left out of the propagation check, by name or address.
+    pub ignore_name_servers: Vec<String>,
+    /// Where its credentials go.
+    pub deploy: FilesConfig,
+}
+
+impl HostConfig {
+    /// The owners of its TLSA RRsets: every service at every name.
+    pub fn owners(&self) -> Vec<TlsaOwner> {
+        let pairs = self.names.iter().flat_map(|name| {
+            self.services
+                .iter()
+                .map(move |service| (name.clone(), service.port))
+        });
+        pairs
+            .filter_map(|(name, port)| TlsaOwner::new(name, port).ok())
+            .collect()
+    }
+}
+
+/// A service of a host.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Service {
+    /// The port in the TLSA owner.
+    pub port: u16,
+    /// The port to connect to.
+    pub connect_port: u16,
+    /// What is spoken there.
+    pub protocol: Protocol,
+}
+
+/// What becomes of records at our owners that fit nothing known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ForeignRecords {
+    /// They stay.
+    Keep,
+    /// They are removed with the next change.
+    Remove,
+}
+
+/// Files that a mail server reads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FilesConfig {
+    /// Where key and chain go.
+    pub place: Place,
+    /// The files' owner, by name or number.
+    pub owner: Option<String>,
+    /// The files' group, by name or number.
+    pub group: Option<String>,
+    /// The files' permissions.
+    pub mode: u32,
+    /// The command that makes the server read them: an argv; empty: none is needed.
+    pub reload: Vec<String>,
+    /// How long that command may take.
+    pub reload_timeout: Span,
+}
+
+/// Where key and chain go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// One file per key type, in the order of `key-types`: key first, then the chain.
+    ChainFiles(Vec<PathBuf>),
+    /// A certificate file and a key file, switched together.
+    Separate {
+        /// The chain.
+        certificate_file: PathBuf,
+        /// The key.
+        key_file: PathBuf,
+    },
+}

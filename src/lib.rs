@@ -1,0 +1,11 @@
+//! Replaces the certificates of mail servers under DANE without stranding a sender.
+
+pub mod config;
+pub mod keys;
+pub mod name;
+pub mod pki;
+pub mod policy;
+pub mod ports;
+pub mod rollover;
+pub mod time;
+pub mod tlsa;

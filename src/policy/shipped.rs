@@ -1,0 +1,1 @@
+//! The policies that are part of the program (not yet).

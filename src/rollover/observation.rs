@@ -1,0 +1,138 @@
+//! What was seen of a host in one look: RRsets per authoritative server, chains per listener.
+//!
+//! An observation is typed by trust. An answer that DNSSEC did not validate is not an RRset with a
+//! flag, and silence is not consent: nothing is ever concluded from either.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::name::DnsName;
+use crate::pki::{Chain, KeyFamily};
+use crate::time::Moment;
+use crate::tlsa::{TlsaOwner, TlsaRrset};
+
+/// All that was seen of a host in one look.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// When the look was over. What was not seen in it was gone by then.
+    pub at: Moment,
+    /// Per TLSA owner of the host, what its zone's servers answered.
+    pub owners: BTreeMap<TlsaOwner, OwnerSight>,
+    /// Per listener of the host, what it presented.
+    pub listeners: BTreeMap<Listener, Sight>,
+}
+
+/// What was seen of one TLSA owner.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OwnerSight {
+    /// The zone and its servers are known, and each was asked.
+    Seen(OwnerAnswers),
+    /// It could not even be found out whom to ask: no server of the zone can be told from
+    /// another, so all that was served may still be.
+    Unknown {
+        /// What failed, with the name and the server asked.
+        reason: String,
+    },
+    /// The zone is provably not signed: DANE is out of the question there (RFC 7672, section 2.2.2).
+    Unsigned {
+        /// The zone or delegation at which the chain of trust ends.
+        zone: DnsName,
+    },
+}
+
+/// The answers of all servers for one TLSA owner.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OwnerAnswers {
+    /// The zone that holds the RRset: that of the last alias's target.
+    pub zone: DnsName,
+    /// The name that the RRset lives at, after all aliases; the owner itself without one.
+    pub target: DnsName,
+    /// Per address of each authoritative server that counts, its answer.
+    pub answers: BTreeMap<ServerAddress, Answer>,
+    /// What the server that takes updates holds, where it could be asked; the base of each change.
+    pub at_primary: Option<TlsaRrset>,
+}
+
+/// One address of one authoritative server.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ServerAddress {
+    /// The server's name, from the NS RRset.
+    pub name: DnsName,
+    /// The address that was asked, on port 53 unless a test says otherwise.
+    pub address: IpAddr,
+}
+
+/// Written as operators know it: `ns2.example.nl (192.0.2.2)`.
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.address)
+    }
+}
+
+/// What one authoritative server answered for a TLSA owner.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// A validated RRset, or (without records) a validated denial. Its TTL is the largest of those
+    /// answered and signed along the aliases.
+    Secure(TlsaRrset),
+    /// A validated RRset that a wildcard stands behind: it answers for other names as well, and
+    /// must not be half-overridden.
+    Wildcard(TlsaRrset),
+    /// An answer that cannot be relied on: not signed, or its signature does not validate.
+    Untrusted {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No usable answer.
+    Silent {
+        /// What happened instead: a time-out, an rcode.
+        reason: String,
+    },
+}
+
+/// One place at which a host presents chains.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Listener {
+    /// The TLSA owner that speaks for it: its base domain is the name asked for (SNI).
+    pub owner: TlsaOwner,
+    /// Address and port that were connected to.
+    pub address: SocketAddr,
+    /// The family of signatures that was offered.
+    pub family: KeyFamily,
+}
+
+/// What a listener did when it was asked for TLS, over several connections.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Sight {
+    /// It presented these chains: with the base domain as SNI and without, on each connection.
+    Presented(BTreeSet<PresentedChain>),
+    /// It speaks TLS, and has no certificate of this family.
+    NotOffered,
+    /// It answers, but offers no TLS.
+    NoTls {
+        /// What it said.
+        reason: String,
+    },
+    /// It cannot be said what it presents.
+    Silent {
+        /// What happened: a time-out, a refused connection, bytes before TLS.
+        reason: String,
+    },
+}
+
+/// A chain with an order, so that sets of them look the same each time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PresentedChain(pub Chain);
+
+impl Ord for PresentedChain {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.id().cmp(&other.0.id())
+    }
+}
+
+impl PartialOrd for PresentedChain {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
