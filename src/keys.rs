@@ -56,10 +56,7 @@ impl PrivateKey {
                 KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_4096)
             }
         };
-        let pair = made.map_err(|e| KeyError::Generate {
-            key_type,
-            reason: e.to_string(),
-        })?;
+        let pair = made.map_err(|e| KeyError::Generate { key_type, reason: e.to_string() })?;
         Ok(Self::from_pair(&pair))
     }
 
@@ -69,19 +66,15 @@ impl PrivateKey {
     ///
     /// Where the text holds no key, or one of a kind that cannot be used.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let pair = rcgen::KeyPair::from_pem(text).map_err(|e| KeyError::Read {
-            reason: e.to_string(),
-        })?;
+        let pair =
+            rcgen::KeyPair::from_pem(text).map_err(|e| KeyError::Read { reason: e.to_string() })?;
         Ok(Self::from_pair(&pair))
     }
 
     /// Takes over a key pair of rcgen's.
     fn from_pair(pair: &rcgen::KeyPair) -> Self {
         use rcgen::PublicKeyData;
-        Self {
-            pem: Zeroizing::new(pair.serialize_pem()),
-            spki: pair.subject_public_key_info(),
-        }
+        Self { pem: Zeroizing::new(pair.serialize_pem()), spki: pair.subject_public_key_info() }
     }
 
     /// The key as a PEM block. A secret: for files and the crypto library alone.
@@ -123,9 +116,6 @@ mod tests {
     #[test]
     fn a_key_never_shows_itself() {
         let key = PrivateKey::generate(KeyType::EcdsaP256).unwrap();
-        assert_eq!(
-            format!("{key:?}"),
-            format!("PrivateKey({})", key.spki_sha256().short())
-        );
+        assert_eq!(format!("{key:?}"), format!("PrivateKey({})", key.spki_sha256().short()));
     }
 }

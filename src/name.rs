@@ -57,11 +57,7 @@ impl DnsName {
         if self.0.is_empty() {
             return None;
         }
-        Some(Self(
-            self.0
-                .split_once('.')
-                .map_or_else(String::new, |(_, parent)| parent.to_owned()),
-        ))
+        Some(Self(self.0.split_once('.').map_or_else(String::new, |(_, parent)| parent.to_owned())))
     }
 
     /// This name below `label`: `label.self`.
@@ -70,30 +66,19 @@ impl DnsName {
     ///
     /// Where the result would not be a name.
     pub fn child(&self, label: &str) -> Result<Self, NameError> {
-        if self.0.is_empty() {
-            label.parse()
-        } else {
-            format!("{label}.{}", self.0).parse()
-        }
+        if self.0.is_empty() { label.parse() } else { format!("{label}.{}", self.0).parse() }
     }
 
     /// Whether this name is `zone` or below it.
     pub fn is_within(&self, zone: &Self) -> bool {
         zone.0.is_empty()
             || self.0 == zone.0
-            || self
-                .0
-                .strip_suffix(&zone.0)
-                .is_some_and(|rest| rest.ends_with('.'))
+            || self.0.strip_suffix(&zone.0).is_some_and(|rest| rest.ends_with('.'))
     }
 
     /// The number of labels; zero for the root.
     pub fn label_count(&self) -> usize {
-        if self.0.is_empty() {
-            0
-        } else {
-            self.0.split('.').count()
-        }
+        if self.0.is_empty() { 0 } else { self.0.split('.').count() }
     }
 }
 
@@ -123,10 +108,7 @@ impl FromStr for DnsName {
             }
             let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             if let Some(character) = label.chars().find(|c| !allowed(*c)) {
-                return Err(NameError::Character {
-                    name: text.to_owned(),
-                    character,
-                });
+                return Err(NameError::Character { name: text.to_owned(), character });
             }
         }
         Ok(Self(name.to_ascii_lowercase()))
@@ -148,13 +130,9 @@ mod tests {
     #[test]
     fn a_name_is_within_its_zone_label_by_label() {
         let name: DnsName = "mail.example.nl".parse().unwrap();
-        for (zone, within) in [
-            ("example.nl", true),
-            ("nl", true),
-            (".", true),
-            ("ample.nl", false),
-            ("x.nl", false),
-        ] {
+        for (zone, within) in
+            [("example.nl", true), ("nl", true), (".", true), ("ample.nl", false), ("x.nl", false)]
+        {
             assert_eq!(name.is_within(&zone.parse().unwrap()), within, "{zone}");
         }
     }
@@ -162,16 +140,7 @@ mod tests {
     #[test]
     fn what_is_not_a_name_is_refused() {
         let long = "a".repeat(64);
-        for text in [
-            "",
-            "..",
-            ".nl",
-            "a..nl",
-            "a b.nl",
-            "ü.nl",
-            "*.nl",
-            long.as_str(),
-        ] {
+        for text in ["", "..", ".nl", "a..nl", "a b.nl", "ü.nl", "*.nl", long.as_str()] {
             assert!(text.parse::<DnsName>().is_err(), "{text}");
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use crate::name::DnsName;
 use crate::time::Timestamp;
 
 /// A SHA-256 digest.
@@ -59,10 +60,7 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    digits
-        .chunks(2)
-        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok())
-        .collect()
+    digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect()
 }
 
 /// One X.509 certificate: its DER and what was read from it. Cheap to clone.
@@ -108,9 +106,7 @@ impl Certificate {
     ///
     /// Where the octets are not one X.509 certificate, or more follows it.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
-        let error = |reason: &dyn fmt::Display| CertificateError {
-            reason: reason.to_string(),
-        };
+        let error = |reason: &dyn fmt::Display| CertificateError { reason: reason.to_string() };
         let (rest, parsed) = X509Certificate::from_der(der).map_err(|e| error(&e))?;
         if !rest.is_empty() {
             return Err(error(&"octets follow the certificate"));
@@ -192,6 +188,19 @@ impl Certificate {
         self.0.common_name.as_deref()
     }
 
+    /// Whether it names `host`: by a dNSName, a wildcard standing for exactly the leftmost label, or
+    /// by its common name where it has no dNSName (RFC 7672, section 3.2.3).
+    pub fn is_valid_for(&self, host: &DnsName) -> bool {
+        let matches = |pattern: &str| match pattern.strip_prefix("*.") {
+            Some(rest) => host.parent().is_some_and(|parent| rest.parse() == Ok(parent)),
+            None => pattern.parse().as_ref() == Ok(host),
+        };
+        match self.0.dns_names.as_slice() {
+            [] => self.0.common_name.as_deref().is_some_and(matches),
+            names => names.iter().any(|name| matches(name)),
+        }
+    }
+
     /// The first moment of validity.
     pub fn not_before(&self) -> Timestamp {
         self.0.not_before
@@ -213,12 +222,7 @@ impl Eq for Certificate {}
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Certificate({}, key {})",
-            self.0.subject,
-            self.spki_sha256().short()
-        )
+        write!(f, "Certificate({}, key {})", self.0.subject, self.spki_sha256().short())
     }
 }
 
@@ -250,10 +254,7 @@ impl Chain {
             return None;
         }
         let all: Vec<u8> = certificates.iter().flat_map(|c| c.der()).copied().collect();
-        Some(Self {
-            certificates: certificates.into(),
-            id: ChainId(Sha256Digest::of(&all)),
-        })
+        Some(Self { certificates: certificates.into(), id: ChainId(Sha256Digest::of(&all)) })
     }
 
     /// Reads a chain from the DER of its certificates.
@@ -262,13 +263,9 @@ impl Chain {
     ///
     /// Where one is not a certificate, or there is none.
     pub fn from_der<D: AsRef<[u8]>>(certificates: &[D]) -> Result<Self, CertificateError> {
-        let parsed: Result<Vec<_>, _> = certificates
-            .iter()
-            .map(|der| Certificate::from_der(der.as_ref()))
-            .collect();
-        Self::new(parsed?).ok_or_else(|| CertificateError {
-            reason: "the chain is empty".into(),
-        })
+        let parsed: Result<Vec<_>, _> =
+            certificates.iter().map(|der| Certificate::from_der(der.as_ref())).collect();
+        Self::new(parsed?).ok_or_else(|| CertificateError { reason: "the chain is empty".into() })
     }
 
     /// What tells this chain from another.
@@ -318,13 +315,8 @@ pub enum KeyFamily {
 
 impl KeyType {
     /// Every key type.
-    pub const ALL: [Self; 5] = [
-        Self::EcdsaP256,
-        Self::EcdsaP384,
-        Self::Rsa2048,
-        Self::Rsa3072,
-        Self::Rsa4096,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::EcdsaP256, Self::EcdsaP384, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
 
     /// The name in the configuration.
     pub fn as_str(self) -> &'static str {
@@ -339,9 +331,7 @@ impl KeyType {
 
     /// The key type with this name in the configuration.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|key_type| key_type.as_str() == name)
+        Self::ALL.into_iter().find(|key_type| key_type.as_str() == name)
     }
 
     /// The family that a client offers to be shown a certificate of this type.

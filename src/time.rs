@@ -47,10 +47,7 @@ impl Add<Span> for Timestamp {
     type Output = Self;
 
     fn add(self, span: Span) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(span.0).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_add(i64::try_from(span.0).unwrap_or(i64::MAX)))
     }
 }
 
@@ -66,10 +63,7 @@ impl Sub<Span> for Timestamp {
     type Output = Self;
 
     fn sub(self, span: Span) -> Self {
-        Self(
-            self.0
-                .saturating_sub(i64::try_from(span.0).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_sub(i64::try_from(span.0).unwrap_or(i64::MAX)))
     }
 }
 
@@ -78,11 +72,7 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_second(self.as_seconds()) {
             Ok(moment) => write!(f, "{moment}"),
-            Err(_) => f.write_str(if self.0 < 0 {
-                "the distant past"
-            } else {
-                "never"
-            }),
+            Err(_) => f.write_str(if self.0 < 0 { "the distant past" } else { "never" }),
         }
     }
 }
@@ -222,9 +212,7 @@ impl FromStr for Span {
     type Err = SpanError;
 
     fn from_str(text: &str) -> Result<Self, SpanError> {
-        let error = || SpanError {
-            text: text.to_owned(),
-        };
+        let error = || SpanError { text: text.to_owned() };
         let mut total = 0_u64;
         let mut rest = text.trim();
         if rest.is_empty() {
@@ -233,15 +221,9 @@ impl FromStr for Span {
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;
             let (number, tail) = rest.split_at(digits);
-            let unit_end = tail
-                .find(|c: char| !c.is_ascii_alphabetic())
-                .unwrap_or(tail.len());
+            let unit_end = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
             let (unit, tail) = tail.split_at(unit_end);
-            let length = UNITS
-                .iter()
-                .find(|(name, _)| *name == unit)
-                .ok_or_else(error)?
-                .1;
+            let length = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(error)?.1;
             let number: u64 = number.parse().map_err(|_| error())?;
             total = number
                 .checked_mul(length)
@@ -265,11 +247,7 @@ impl Ttl {
 
     /// A TTL of `seconds` seconds. The most significant bit means zero, as RFC 2181, section 8 has it.
     pub const fn from_seconds(seconds: u32) -> Self {
-        if seconds > i32::MAX as u32 {
-            Self(0)
-        } else {
-            Self(seconds)
-        }
+        if seconds > i32::MAX as u32 { Self(0) } else { Self(seconds) }
     }
 
     /// The TTL in seconds.
@@ -323,10 +301,7 @@ mod tests {
     fn an_announced_wait_is_rounded_up_and_a_moment_down() {
         assert_eq!(Span::from_millis(1001).as_seconds(), 2);
         assert_eq!(Timestamp::from_millis(1999).as_seconds(), 1);
-        assert_eq!(
-            Timestamp::from_seconds(0).to_string(),
-            "1970-01-01T00:00:00Z"
-        );
+        assert_eq!(Timestamp::from_seconds(0).to_string(), "1970-01-01T00:00:00Z");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::name::DnsName;
 use crate::pki::KeyType;
 use crate::policy::Policy;
 use crate::ports::Protocol;
+pub use crate::rollover::spec::ForeignRecords;
 use crate::time::{Span, Ttl};
 use crate::tlsa::TlsaOwner;
 
@@ -126,14 +127,11 @@ pub struct HostConfig {
 impl HostConfig {
     /// The owners of its TLSA RRsets: every service at every name.
     pub fn owners(&self) -> Vec<TlsaOwner> {
-        let pairs = self.names.iter().flat_map(|name| {
-            self.services
-                .iter()
-                .map(move |service| (name.clone(), service.port))
-        });
-        pairs
-            .filter_map(|(name, port)| TlsaOwner::new(name, port).ok())
-            .collect()
+        let pairs = self
+            .names
+            .iter()
+            .flat_map(|name| self.services.iter().map(move |service| (name.clone(), service.port)));
+        pairs.filter_map(|(name, port)| TlsaOwner::new(name, port).ok()).collect()
     }
 }
 
@@ -146,15 +144,6 @@ pub struct Service {
     pub connect_port: u16,
     /// What is spoken there.
     pub protocol: Protocol,
-}
-
-/// What becomes of records at our owners that fit nothing known.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ForeignRecords {
-    /// They stay.
-    Keep,
-    /// They are removed with the next change.
-    Remove,
 }
 
 /// Files that a mail server reads.

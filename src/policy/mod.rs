@@ -97,10 +97,9 @@ impl BeforeExpiry {
     /// When a certificate with this validity is due for renewal.
     pub fn due(self, not_before: Timestamp, not_after: Timestamp) -> Timestamp {
         match self {
-            Self::Fraction {
-                numerator,
-                denominator,
-            } => not_after - not_after.since(not_before).fraction(numerator, denominator),
+            Self::Fraction { numerator, denominator } => {
+                not_after - not_after.since(not_before).fraction(numerator, denominator)
+            }
             Self::Span(span) => not_after - span,
         }
     }
@@ -120,11 +119,7 @@ pub struct Retry {
 impl Retry {
     /// The pause after `failures` failures in a row (zero failures: none).
     pub fn pause(&self, failures: u32) -> Span {
-        let mut pause = if failures == 0 {
-            Span::ZERO
-        } else {
-            self.first
-        };
+        let mut pause = if failures == 0 { Span::ZERO } else { self.first };
         for _ in 1..failures {
             if self.max <= pause {
                 break;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::name::DnsName;
-use crate::pki::{Chain, KeyFamily};
+use crate::pki::{Certificate, Chain, KeyFamily, KeyType};
 use crate::time::Moment;
 use crate::tlsa::{TlsaOwner, TlsaRrset};
 
@@ -21,6 +21,19 @@ pub struct Observation {
     pub owners: BTreeMap<TlsaOwner, OwnerSight>,
     /// Per listener of the host, what it presented.
     pub listeners: BTreeMap<Listener, Sight>,
+    /// What the server's files held, where the deployer could read them.
+    pub installed: Vec<Installed>,
+}
+
+/// A credential found where the server reads it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Installed {
+    /// The key's type.
+    pub key_type: KeyType,
+    /// The chain.
+    pub chain: Chain,
+    /// The certificate in it that DANE-TA(2) would name.
+    pub anchor: Option<Certificate>,
 }
 
 /// What was seen of one TLSA owner.

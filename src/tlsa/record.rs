@@ -122,37 +122,19 @@ impl Parameters {
         matching_type: MatchingType::Sha2_256,
     };
     /// `2 1 1`: the trust anchor's key, by SHA-256.
-    pub const TA_SPKI_SHA256: Self = Self {
-        usage: Usage::DaneTa,
-        ..Self::EE_SPKI_SHA256
-    };
+    pub const TA_SPKI_SHA256: Self = Self { usage: Usage::DaneTa, ..Self::EE_SPKI_SHA256 };
 
     /// What a record with these parameters says of `certificate`.
     pub fn associate(self, certificate: &Certificate) -> Association {
-        let data = self
-            .matching_type
-            .present(self.selector.select(certificate));
-        Association {
-            parameters: self,
-            data,
-        }
+        let data = self.matching_type.present(self.selector.select(certificate));
+        Association { parameters: self, data }
     }
 }
 
 impl fmt::Display for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            usage,
-            selector,
-            matching_type,
-        } = self;
-        write!(
-            f,
-            "{} {} {}",
-            usage.number(),
-            selector.number(),
-            matching_type.number()
-        )
+        let Self { usage, selector, matching_type } = self;
+        write!(f, "{} {} {}", usage.number(), selector.number(), matching_type.number())
     }
 }
 
@@ -183,12 +165,8 @@ impl FromStr for Parameters {
         let [usage, selector, matching_type] = fields[..] else {
             return Err(form());
         };
-        Self::from_numbers(usage, selector, matching_type).map_err(|reason| {
-            ParametersError::Unusable {
-                text: text.to_owned(),
-                reason,
-            }
-        })
+        Self::from_numbers(usage, selector, matching_type)
+            .map_err(|reason| ParametersError::Unusable { text: text.to_owned(), reason })
     }
 }
 
@@ -216,11 +194,7 @@ impl Parameters {
             2 => MatchingType::Sha2_512,
             _ => return Err(Unusable::UnknownMatchingType { matching_type }),
         };
-        Ok(Self {
-            usage,
-            selector,
-            matching_type,
-        })
+        Ok(Self { usage, selector, matching_type })
     }
 }
 
@@ -271,24 +245,15 @@ impl Record {
         let parameters = Parameters::from_numbers(self.usage, self.selector, self.matching_type)?;
         let expected = parameters.matching_type.data_length();
         if expected.is_some_and(|expected| expected != self.data.len()) || self.data.is_empty() {
-            return Err(Unusable::DataLength {
-                found: self.data.len(),
-            });
+            return Err(Unusable::DataLength { found: self.data.len() });
         }
-        Ok(Association {
-            parameters,
-            data: self.data.clone(),
-        })
+        Ok(Association { parameters, data: self.data.clone() })
     }
 }
 
 impl From<Association> for Record {
     fn from(association: Association) -> Self {
-        let Parameters {
-            usage,
-            selector,
-            matching_type,
-        } = association.parameters;
+        let Parameters { usage, selector, matching_type } = association.parameters;
         Self {
             usage: usage.number(),
             selector: selector.number(),
@@ -301,12 +266,7 @@ impl From<Association> for Record {
 /// Written as in a zone file: `3 1 1 0a1b...`.
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            usage,
-            selector,
-            matching_type,
-            data,
-        } = self;
+        let Self { usage, selector, matching_type, data } = self;
         write!(f, "{usage} {selector} {matching_type} {}", hex(data))
     }
 }
@@ -323,20 +283,11 @@ impl FromStr for Record {
     fn from_str(text: &str) -> Result<Self, RecordError> {
         let error = || RecordError(text.to_owned());
         let mut fields = text.split_ascii_whitespace();
-        let mut number = || {
-            fields
-                .next()
-                .and_then(|field| field.parse::<u8>().ok())
-                .ok_or_else(error)
-        };
+        let mut number =
+            || fields.next().and_then(|field| field.parse::<u8>().ok()).ok_or_else(error);
         let (usage, selector, matching_type) = (number()?, number()?, number()?);
         let data = unhex(&fields.collect::<String>()).ok_or_else(error)?;
-        Ok(Self {
-            usage,
-            selector,
-            matching_type,
-            data,
-        })
+        Ok(Self { usage, selector, matching_type, data })
     }
 }
 
@@ -386,9 +337,7 @@ mod tests {
     fn parameters_are_read_as_a_zone_has_them() {
         assert_eq!("3 1 1".parse(), Ok(Parameters::EE_SPKI_SHA256));
         assert_eq!("2  1 1".parse(), Ok(Parameters::TA_SPKI_SHA256));
-        for text in [
-            "", "3 1", "3 1 1 1", "3 1 x", "0 1 1", "1 1 1", "4 1 1", "3 2 1", "3 1 3",
-        ] {
+        for text in ["", "3 1", "3 1 1 1", "3 1 x", "0 1 1", "1 1 1", "4 1 1", "3 2 1", "3 1 3"] {
             assert!(text.parse::<Parameters>().is_err(), "{text}");
         }
     }
@@ -399,9 +348,8 @@ mod tests {
         let record: Record = text.parse().unwrap();
         assert_eq!(record.to_string(), text);
         assert!(record.association().is_ok());
-        let upper: Record = format!("3 1 1 {} {}", "AB".repeat(16), "AB".repeat(16))
-            .parse()
-            .unwrap();
+        let upper: Record =
+            format!("3 1 1 {} {}", "AB".repeat(16), "AB".repeat(16)).parse().unwrap();
         assert_eq!(upper, record);
     }
 
@@ -410,14 +358,8 @@ mod tests {
         let reason = |text: &str| text.parse::<Record>().unwrap().association().unwrap_err();
         assert_eq!(reason("1 1 1 00"), Unusable::PkixUsage { usage: 1 });
         assert_eq!(reason("9 1 1 00"), Unusable::UnknownUsage { usage: 9 });
-        assert_eq!(
-            reason("3 7 1 00"),
-            Unusable::UnknownSelector { selector: 7 }
-        );
-        assert_eq!(
-            reason("3 1 7 00"),
-            Unusable::UnknownMatchingType { matching_type: 7 }
-        );
+        assert_eq!(reason("3 7 1 00"), Unusable::UnknownSelector { selector: 7 });
+        assert_eq!(reason("3 1 7 00"), Unusable::UnknownMatchingType { matching_type: 7 });
         assert_eq!(reason("3 1 1 00"), Unusable::DataLength { found: 1 });
         assert_eq!(reason("3 1 0"), Unusable::DataLength { found: 0 });
     }

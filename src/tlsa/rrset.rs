@@ -19,18 +19,12 @@ pub struct TlsaRrset {
 impl TlsaRrset {
     /// An RRset of these records.
     pub fn new(records: impl IntoIterator<Item = Record>, ttl: Ttl) -> Self {
-        Self {
-            records: records.into_iter().collect(),
-            ttl,
-        }
+        Self { records: records.into_iter().collect(), ttl }
     }
 
     /// The answer that there are no records.
     pub fn absent(negative_ttl: Ttl) -> Self {
-        Self {
-            records: BTreeSet::new(),
-            ttl: negative_ttl,
-        }
+        Self { records: BTreeSet::new(), ttl: negative_ttl }
     }
 
     /// Whether it stands for the answer that there are no records.

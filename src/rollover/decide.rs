@@ -1,0 +1,326 @@
+//! The decision: one action, or what is waited for and why. It does no I/O, reads no clock and
+//! draws no randomness.
+//!
+//! It is level-triggered. It never asks how far an earlier pass came, only what is served,
+//! published and possibly cached now; so it is right after a crash, a hand edit or a change of mind
+//! half-way, and the steps of design section 3 follow from where things stand:
+//!
+//! ```text
+//! target issued? -- no --> CA known beforehand and not covered? bridge and wait; then issue
+//!       | yes
+//! nothing else served? -- yes --> settle, wait until caches hold nothing else, finish
+//!       | no
+//! target in place? -- yes --> wait until what was served before has drained
+//!       | no
+//! may serve(target)? -- yes --> deploy (and put the old bundle back if that fails or does not show)
+//!       | no
+//! bridge published? -- no --> publish it, if that strands nobody
+//!       | yes
+//! wait for servers, then for caches
+//! ```
+
+use std::collections::BTreeSet;
+
+use super::action::{
+    Action, Begin, Decision, Problem, Reason, Request, RequestError, Toward, Wait,
+};
+use super::observation::Observation;
+use super::publish::Publication;
+use super::request;
+use super::situation::Situation;
+use super::spec::HostSpec;
+use super::state::{HostState, Kind, Step, Target};
+use crate::time::Moment;
+
+/// What an operator and this very pass bring into a decision.
+#[derive(Clone, Debug, Default)]
+pub struct Intent {
+    /// What the operator asked for and has not been begun.
+    pub request: Option<Request>,
+    /// The steps that failed in this pass: they are tried again in the next.
+    pub tried: BTreeSet<Step>,
+}
+
+/// Decides what follows, for a host whose state has taken in `seen`.
+///
+/// # Errors
+///
+/// Where the request makes no sense for this host.
+pub fn decide(
+    spec: &HostSpec,
+    intent: &Intent,
+    state: &HostState,
+    seen: &Observation,
+    now: Moment,
+) -> Result<Decision, RequestError> {
+    let situation = Situation { spec, intent, state, seen, now };
+    if let Some(adopt) = situation.adoption() {
+        return Ok(Decision::Act(adopt));
+    }
+    if let Some(wanted) = &intent.request
+        && let request::Answer::Begin(begin) = request::answer(spec, state, wanted, now.wall)?
+    {
+        return Ok(situation.begin(begin));
+    }
+    Ok(match &state.rollover {
+        None => situation.idle(),
+        Some(rollover) => match rollover.target {
+            Target::Bundle(_) => situation.pursue(),
+            Target::NoRecords => situation.leave(),
+        },
+    })
+}
+
+impl Situation<'_> {
+    /// Begins a rollover, unless its keys could not be made in this pass.
+    fn begin(&self, begin: Begin) -> Decision {
+        self.act(Action::Begin(begin))
+    }
+
+    /// An action, unless it failed in this pass already.
+    fn act(&self, action: Action) -> Decision {
+        match action.step() {
+            Some(step) if self.intent.tried.contains(&step) => {
+                self.wait(vec![Reason::NextPass { step }])
+            }
+            Some(_) | None => Decision::Act(action),
+        }
+    }
+
+    /// What follows where nothing is in flight.
+    fn idle(&self) -> Decision {
+        let Some((current, bundle)) =
+            self.state.current.and_then(|id| Some((id, self.state.bundles.get(&id)?)))
+        else {
+            return self.begin_when_allowed();
+        };
+        let due = self.due(bundle);
+        if due <= self.now.wall {
+            return self.begin_when_allowed();
+        }
+        if let Some(action) = self.standby_to_make().or_else(|| self.revocation()) {
+            return self.act(action);
+        }
+        if self.state.withdrawn {
+            return Decision::Idle { until: due };
+        }
+        if self.must_redeploy(current, bundle) {
+            return self.act(Action::Deploy { bundle: current });
+        }
+        if self.is_unpublished() {
+            return self.begin_first_publication(current, bundle);
+        }
+        match self.publication_of_settled(bundle) {
+            Publication::Change(action) => self.act(action),
+            Publication::Done | Publication::Waiting(_) => Decision::Idle { until: due },
+            Publication::Stuck(problems) => Decision::Stuck(problems),
+        }
+    }
+
+    /// Begins the renewal that is due, unless the last one failed a short while ago.
+    fn begin_when_allowed(&self) -> Decision {
+        let issuer = self.state.issuer(self.spec);
+        self.begin(request::renewal(self.spec, self.state, issuer, self.now.wall))
+    }
+
+    /// Begins the first publication, once every listener presents what the records will name.
+    fn begin_first_publication(
+        &self,
+        id: super::state::BundleId,
+        bundle: &super::state::Bundle,
+    ) -> Decision {
+        let problems = self.problems_before_first_publication(bundle);
+        if !problems.is_empty() {
+            return Decision::Stuck(problems);
+        }
+        self.begin(Begin {
+            kind: Kind::FirstPublication,
+            toward: Toward::Existing(id),
+            bar: Vec::new(),
+            revoke: false,
+            issuer_override: None,
+            reenters: false,
+        })
+    }
+
+    /// What follows where a rollover leads to a bundle.
+    fn pursue(&self) -> Decision {
+        let Some((id, target)) = self.state.target() else {
+            return Decision::Act(Action::Finish);
+        };
+        if let Some(decision) = self.bar_first(target) {
+            return decision;
+        }
+        if !target.is_issued() {
+            return self.issue(id, target);
+        }
+        if let Some(problem) = self.missing_anchor(target) {
+            return Decision::Stuck(vec![problem]);
+        }
+        let others = self.others_served(target);
+        let progress = self.progress(target);
+        if others.is_empty() && progress.is_complete() {
+            return self.settle(target);
+        }
+        if progress.is_complete() {
+            return self.wait(others);
+        }
+        let obstacles = self.obstacles(target);
+        if obstacles.is_empty() {
+            return self.deploy(id, progress);
+        }
+        self.bridge(target, obstacles)
+    }
+
+    /// Publishes an RRset without what is barred, before anything else is done.
+    fn bar_first(&self, target: &super::state::Bundle) -> Option<Decision> {
+        if !self.publishes_barred() || self.intent.tried.contains(&Step::Publish) {
+            return None;
+        }
+        match self.publication_of_bridge(target) {
+            Publication::Change(action) => Some(self.act(action)),
+            Publication::Done | Publication::Waiting(_) | Publication::Stuck(_) => None,
+        }
+    }
+
+    /// Obtains what is missing of the target; behind a bridge where the CA is known beforehand.
+    fn issue(&self, id: super::state::BundleId, target: &super::state::Bundle) -> Decision {
+        if self.is_known_beforehand(target) {
+            let obstacles = self.obstacles(target);
+            if !obstacles.is_empty() {
+                return self.bridge(target, obstacles);
+            }
+        }
+        let missing = target.credentials.iter().find(|(_, c)| c.issued.is_none());
+        let Some((key_type, _)) = missing else {
+            return Decision::Act(Action::Finish);
+        };
+        if let Some(failure) = self.state.failures.get(&Step::Issue)
+            && self.now.wall < failure.not_before
+        {
+            let until = failure.not_before;
+            return self.wait(vec![Reason::Retry { step: Step::Issue, until }]);
+        }
+        self.act(Action::Issue { bundle: id, key_type: *key_type })
+    }
+
+    /// Publishes the bridge, or waits for what stands in the way of serving the target.
+    fn bridge(
+        &self,
+        target: &super::state::Bundle,
+        obstacles: Vec<super::safety::Obstacle>,
+    ) -> Decision {
+        let waiting = match self.publication_of_bridge(target) {
+            Publication::Change(action) => return self.act(action),
+            Publication::Stuck(problems) => return Decision::Stuck(problems),
+            Publication::Done => Vec::new(),
+            Publication::Waiting(reasons) => reasons,
+        };
+        let mut reasons = self.reasons_of(&obstacles);
+        reasons.extend(waiting);
+        self.wait(reasons)
+    }
+
+    /// Puts the target in place, or the former bundle back where that failed or does not show.
+    fn deploy(&self, id: super::state::BundleId, progress: super::situation::Progress) -> Decision {
+        let deployment = self.state.served.deployment.as_ref().filter(|d| d.bundle == id);
+        let failed = self.intent.tried.contains(&Step::Deploy);
+        let unseen = self.unseen_owners();
+        if !unseen.is_empty() && !failed {
+            return self.wait(unseen);
+        }
+        let Some(deployment) = deployment else {
+            if !failed {
+                return Decision::Act(Action::Deploy { bundle: id });
+            }
+            return self.wait(vec![Reason::NextPass { step: Step::Deploy }]);
+        };
+        if failed {
+            return self.restore(None);
+        }
+        let Some(done) = deployment.done else {
+            return Decision::Act(Action::Deploy { bundle: id });
+        };
+        let timeout = self.spec.policy.timing.probe_timeout;
+        match self.now.until_elapsed(&done, timeout) {
+            Some(until) => self.linger(progress.reasons(), until),
+            // An address that says nothing is no worse off with the new chain than with the old.
+            // It was in place everywhere before: some process came back with the old chain.
+            None if deployment.shown => self.act(Action::Deploy { bundle: id }),
+            None if progress.shows_others() => self.restore(Some(progress.describe())),
+            None => self.wait(progress.reasons()),
+        }
+    }
+
+    /// Puts the former bundle back; it still fits all that is cached.
+    fn restore(&self, because: Option<String>) -> Decision {
+        let from = self.state.rollover.as_ref().and_then(|rollover| rollover.from);
+        let former = from.and_then(|id| Some((id, self.state.bundles.get(&id)?)));
+        let Some((bundle, former)) = former else {
+            return match because {
+                Some(seen) => Decision::Stuck(vec![Problem {
+                    message: format!("the new certificate is in place, but {seen}"),
+                    hint: "check the reload command and the server's log; rollover looks again \
+                           in the next pass"
+                        .to_owned(),
+                }]),
+                None => self.wait(vec![Reason::NextPass { step: Step::Deploy }]),
+            };
+        };
+        let in_the_way = self.obstacles(former);
+        if in_the_way.is_empty() {
+            return self.act(Action::Restore { bundle, because });
+        }
+        let reasons = self.reasons_of(&in_the_way);
+        self.wait(reasons)
+    }
+
+    /// Publishes the target's own records alone, and waits until no cache holds anything else.
+    fn settle(&self, target: &super::state::Bundle) -> Decision {
+        if let Some(action) = self.standby_to_make() {
+            return self.act(action);
+        }
+        if self.state.withdrawn {
+            return Decision::Act(Action::Finish);
+        }
+        match self.publication_of_settled(target) {
+            Publication::Change(action) => self.act(action),
+            Publication::Stuck(problems) => Decision::Stuck(problems),
+            Publication::Waiting(reasons) => self.wait(reasons),
+            Publication::Done => self.finish(),
+        }
+    }
+
+    /// What follows where a rollover leads out of DANE.
+    fn leave(&self) -> Decision {
+        match self.publication_of_nothing() {
+            Publication::Change(action) => self.act(action),
+            Publication::Stuck(problems) => Decision::Stuck(problems),
+            Publication::Waiting(reasons) => self.wait(reasons),
+            Publication::Done => self.finish(),
+        }
+    }
+
+    /// Ends the rollover once no cache holds anything but what is published.
+    fn finish(&self) -> Decision {
+        let reasons = self.reasons_until_settled();
+        if !reasons.is_empty() {
+            return self.wait(reasons);
+        }
+        match self.revocation() {
+            Some(action) if !self.intent.tried.contains(&Step::Revoke) => Decision::Act(action),
+            Some(_) | None => Decision::Act(Action::Finish),
+        }
+    }
+
+    /// A wait for these reasons.
+    fn wait(&self, reasons: Vec<Reason>) -> Decision {
+        Decision::Wait(Wait::new(reasons, self.lingering()))
+    }
+
+    /// A wait in which what was just done may show any moment.
+    fn linger(&self, reasons: Vec<Reason>, until: crate::time::Timestamp) -> Decision {
+        let linger = Some(until);
+        Decision::Wait(Wait { linger, ..Wait::new(reasons, None) })
+    }
+}

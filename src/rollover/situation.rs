@@ -1,0 +1,501 @@
+//! Where a host stands: the questions that the decision asks of state and observation.
+
+use std::collections::BTreeSet;
+
+use super::action::{Action, Problem, Reason, Wait};
+use super::decide::Intent;
+use super::history::{Content, Service, Until, Version};
+use super::observation::{Answer, Listener, Observation, OwnerSight, Sight};
+use super::presentable::Presentable;
+use super::safety::{self, Obstacle};
+use super::spec::HostSpec;
+use super::state::{self, Bundle, BundleId, HostState, Kind, Step};
+use crate::pki::{Certificate, ChainId};
+use crate::policy::OnRenewal;
+use crate::time::{Moment, Span, Timestamp};
+use crate::tlsa::{TlsaOwner, TlsaRrset, Usage};
+
+/// How long after an update was sent it is worth waiting in the same pass for servers to show it:
+/// BIND signs a moment later, and a notified secondary follows within seconds.
+const PROPAGATION_PATIENCE: Span = Span::from_seconds(5);
+
+/// All that a decision is made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Situation<'a> {
+    /// What the configuration says.
+    pub(crate) spec: &'a HostSpec,
+    /// What the operator and this pass bring.
+    pub(crate) intent: &'a Intent,
+    /// The ledger, with the look taken in.
+    pub(crate) state: &'a HostState,
+    /// The look.
+    pub(crate) seen: &'a Observation,
+    /// The moment of the decision.
+    pub(crate) now: Moment,
+}
+
+/// How far the listeners are with a target: what each does that does not fit it.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    /// The listeners that do not present the target alone, and what they do.
+    missing: Vec<(Listener, Missing)>,
+    /// Whether there is any listener at all.
+    any: bool,
+}
+
+/// What a listener does instead of presenting the target alone.
+#[derive(Clone, Debug)]
+enum Missing {
+    /// It presents something else, or no TLS: it says so.
+    Shows(String),
+    /// It does not say.
+    Silent(String),
+}
+
+impl Progress {
+    /// Whether every listener presents the target, and nothing else.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.any && self.missing.is_empty()
+    }
+
+    /// Whether some listener was seen to present something else.
+    pub(crate) fn shows_others(&self) -> bool {
+        self.missing.iter().any(|(_, missing)| matches!(missing, Missing::Shows(_)))
+    }
+
+    /// What is waited for.
+    pub(crate) fn reasons(&self) -> Vec<Reason> {
+        let reason = |(listener, missing): &(Listener, Missing)| Reason::Listener {
+            listener: listener.clone(),
+            sight: match missing {
+                Missing::Shows(text) | Missing::Silent(text) => text.clone(),
+            },
+        };
+        let reasons = self.missing.iter().map(reason);
+        reasons.chain((!self.any).then_some(Reason::NoListener)).collect()
+    }
+
+    /// What was seen, in one sentence.
+    pub(crate) fn describe(&self) -> String {
+        let shows = self.missing.iter().filter_map(|(listener, missing)| match missing {
+            Missing::Shows(text) => Some(format!("{} {text}", listener.address)),
+            Missing::Silent(_) => None,
+        });
+        let each: BTreeSet<String> = shows.collect();
+        each.into_iter().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Situation<'_> {
+    /// Takes what the server's files hold as the present bundle, at first sight of a host.
+    pub(crate) fn adoption(&self) -> Option<Action> {
+        if self.state.current.is_some() || self.state.rollover.is_some() {
+            return None;
+        }
+        let held: BTreeSet<_> = self.seen.installed.iter().map(|found| found.key_type).collect();
+        let all = self.spec.key_types.iter().all(|key_type| held.contains(key_type));
+        all.then(|| {
+            let wanted = |found: &&super::observation::Installed| {
+                self.spec.key_types.contains(&found.key_type)
+            };
+            let installed: Vec<_> = self.seen.installed.iter().filter(wanted).cloned().collect();
+            let issuer = self.issuer_of(&installed);
+            Action::Adopt { installed, issuer }
+        })
+    }
+
+    /// The issuer in the configuration whose known trust anchor is that of the chains found.
+    fn issuer_of(&self, installed: &[super::observation::Installed]) -> String {
+        let issued = |anchors: &[Certificate]| {
+            installed.iter().all(|found| {
+                found.anchor.as_ref().is_some_and(|a| anchors.iter().any(|k| k.spki() == a.spki()))
+            })
+        };
+        let known = self.spec.known_anchors.iter().filter(|(_, anchors)| !anchors.is_empty());
+        let mut named = known.filter(|(_, anchors)| issued(anchors));
+        named.next().map(|(name, _)| name.clone()).unwrap_or_default()
+    }
+
+    /// When a bundle is due for renewal: by its dates, or at once where it lacks a key type, a name,
+    /// or has a key that is older than the policy allows.
+    pub(crate) fn due(&self, bundle: &Bundle) -> Timestamp {
+        let types: Vec<_> = bundle.credentials.keys().copied().collect();
+        let mut wanted = self.spec.key_types.clone();
+        wanted.sort();
+        let named = bundle
+            .chains()
+            .all(|chain| self.spec.names.iter().all(|name| chain.leaf().is_valid_for(name)));
+        if types != wanted || !named {
+            return Timestamp::MIN;
+        }
+        let by_date = bundle.chains().map(|chain| {
+            let leaf = chain.leaf();
+            self.spec.policy.before_expiry.due(leaf.not_before(), leaf.not_after())
+        });
+        let by_key = bundle.credentials.values().filter_map(|credential| {
+            match self.spec.policy.key.on_renewal {
+                OnRenewal::Reuse { rotate_every: Some(age) } => Some(credential.key.at + age),
+                OnRenewal::Reuse { rotate_every: None } | OnRenewal::New => None,
+            }
+        });
+        by_date.chain(by_key).min().unwrap_or(Timestamp::MIN)
+    }
+
+    /// The next standby key to be made, where the policy keeps them.
+    pub(crate) fn standby_to_make(&self) -> Option<Action> {
+        if !self.spec.policy.key.standby || self.intent.tried.contains(&Step::MakeKey) {
+            return None;
+        }
+        let missing = self.spec.key_types.iter().find(|t| !self.state.standby.contains_key(t))?;
+        Some(Action::MakeStandby { key_type: *missing })
+    }
+
+    /// The next certificate to be revoked, once it is out of service.
+    pub(crate) fn revocation(&self) -> Option<Action> {
+        let drain = self.spec.policy.timing.drain;
+        let served: BTreeSet<ChainId> =
+            self.state.served.possible(drain, &self.now).map(|(chain, _)| chain.id()).collect();
+        let waits = self.state.failures.get(&Step::Revoke);
+        if waits.is_some_and(|failure| self.now.wall < failure.not_before)
+            || self.intent.tried.contains(&Step::Revoke)
+        {
+            return None;
+        }
+        let due = self.state.to_revoke.iter().find(|r| !served.contains(&r.chain.id()))?;
+        Some(Action::Revoke(due.clone()))
+    }
+
+    /// Whether the present bundle has to be put in place once more: nobody knows whether the last
+    /// time succeeded, or a listener presents what no record fits.
+    pub(crate) fn must_redeploy(&self, id: BundleId, bundle: &Bundle) -> bool {
+        if self.intent.tried.contains(&Step::Deploy) || !self.obstacles(bundle).is_empty() {
+            return false;
+        }
+        let Some(deployment) = &self.state.served.deployment else {
+            return false;
+        };
+        if deployment.bundle != id || deployment.done.is_none() {
+            return true;
+        }
+        let timeout = self.spec.policy.timing.probe_timeout;
+        let just_done =
+            deployment.done.is_some_and(|done| self.now.until_elapsed(&done, timeout).is_some());
+        !just_done && self.progress(bundle).shows_others() && self.has_gap()
+    }
+
+    /// Whether some sender meets a chain that does not fit, now.
+    fn has_gap(&self) -> bool {
+        safety::gaps(self.spec, self.state, &self.now).iter().any(|gap| gap.fit.is_none())
+    }
+
+    /// Whether no server publishes anything for the host yet.
+    pub(crate) fn is_unpublished(&self) -> bool {
+        let absent = |owner: &TlsaOwner| match self.seen.owners.get(owner) {
+            Some(OwnerSight::Seen(answers)) => {
+                answers.at_primary.as_ref().is_some_and(TlsaRrset::is_absent)
+            }
+            Some(OwnerSight::Unknown { .. } | OwnerSight::Unsigned { .. }) | None => false,
+        };
+        self.spec.owners.iter().all(absent)
+    }
+
+    /// Why a host may not enter DANE: a listener without TLS, or with another certificate
+    /// (RFC 7672, section 2.2: no TLSA records for a server without STARTTLS).
+    pub(crate) fn problems_before_first_publication(&self, bundle: &Bundle) -> Vec<Problem> {
+        let progress = self.progress(bundle);
+        let problem = |reason: &Reason| match reason {
+            Reason::Listener { listener, sight } => Some(Problem {
+                message: format!(
+                    "{} is not published: {} {sight}",
+                    listener.owner, listener.address
+                ),
+                hint: "let the server offer TLS with the certificate that rollover deploys; \
+                       records for a server without it would stop its mail"
+                    .to_owned(),
+            }),
+            _ => None,
+        };
+        let mut problems: Vec<Problem> = progress.reasons().iter().filter_map(problem).collect();
+        problems.dedup();
+        if self.seen.listeners.is_empty() {
+            problems.push(Problem {
+                message: "the host has no address that could be probed".to_owned(),
+                hint: "publish A or AAAA records for it, or list `addresses`".to_owned(),
+            });
+        }
+        problems
+    }
+
+    /// Whether the trust anchor of what will be issued is known, and another than the present one.
+    pub(crate) fn is_known_beforehand(&self, target: &Bundle) -> bool {
+        let kind = self.state.rollover.as_ref().map(|rollover| rollover.kind);
+        let known = self.spec.known_anchors(&target.issuer);
+        matches!(kind, Some(Kind::CaChange | Kind::Compromise))
+            && !known.is_empty()
+            && target.chains().next().is_none()
+            && self.seen.listeners.values().any(|sight| matches!(sight, Sight::Presented(_)))
+    }
+
+    /// What is wrong with a target whose chain lacks the CA that a usage 2 record would name.
+    pub(crate) fn missing_anchor(&self, target: &Bundle) -> Option<Problem> {
+        let needed = self.spec.policy.records.iter().any(|p| p.usage == Usage::DaneTa);
+        let issued = target.credentials.values().filter_map(|c| c.issued.as_ref());
+        let mut without = issued.filter(|issued| issued.anchor.is_none());
+        without.next().filter(|_| needed).map(|issued| Problem {
+            message: format!(
+                "the chain that {} issued for {} does not hold the CA that `2 1 1` has to name; \
+                 it is held back, and mail is not affected",
+                issued.chain.leaf().issuer(),
+                self.spec.name
+            ),
+            hint: "set `trust-anchor = \"issuing-ca\"`, or choose a policy without usage 2"
+                .to_owned(),
+        })
+    }
+
+    /// The chains that may be presented and are not the target's, as what is waited for.
+    pub(crate) fn others_served(&self, target: &Bundle) -> Vec<Reason> {
+        let own = target.chain_ids();
+        let possible = self.state.served.possible(self.spec.policy.timing.drain, &self.now);
+        possible
+            .filter(|(chain, _)| !own.contains(&chain.id()))
+            .map(|(chain, until)| match until {
+                Until::At(until) => Reason::Draining { chain: chain.id(), until },
+                Until::Unseen => Reason::Draining { chain: chain.id(), until: Timestamp::MAX },
+            })
+            .collect()
+    }
+
+    /// How far the listeners are with a target.
+    pub(crate) fn progress(&self, target: &Bundle) -> Progress {
+        let own = target.chain_ids();
+        let families: BTreeSet<_> = target.credentials.keys().map(|t| t.family()).collect();
+        let missing = self.seen.listeners.iter().filter_map(|(listener, sight)| {
+            let missing = match sight {
+                Sight::Presented(chains) => {
+                    let other = chains.iter().find(|chain| !own.contains(&chain.0.id()))?;
+                    Missing::Shows(format!("presents {}", self.describe_chain(&other.0.id())))
+                }
+                Sight::NotOffered if families.contains(&listener.family) => {
+                    Missing::Shows(format!("presents no {} certificate", listener.family))
+                }
+                Sight::NotOffered => return None,
+                Sight::NoTls { reason } => Missing::Shows(format!("offers no TLS ({reason})")),
+                Sight::Silent { reason } => Missing::Silent(reason.clone()),
+            };
+            Some((listener.clone(), missing))
+        });
+        Progress { missing: missing.collect(), any: !self.seen.listeners.is_empty() }
+    }
+
+    /// The owners of which the look shows nothing to rely on: somebody may have changed them.
+    pub(crate) fn unseen_owners(&self) -> Vec<Reason> {
+        let unseen = self.spec.owners.iter().filter_map(|owner| {
+            let reason = match self.seen.owners.get(owner) {
+                Some(OwnerSight::Seen(answers)) => {
+                    let secure = |a: &Answer| matches!(a, Answer::Secure(_) | Answer::Wildcard(_));
+                    if answers.answers.values().any(secure) {
+                        return None;
+                    }
+                    "no authoritative server gives an answer to rely on".to_owned()
+                }
+                Some(OwnerSight::Unknown { reason }) => reason.clone(),
+                Some(OwnerSight::Unsigned { zone }) => format!("its zone is not signed ({zone})"),
+                None => "it was not looked at".to_owned(),
+            };
+            Some(Reason::Zone { owner: owner.clone(), reason })
+        });
+        unseen.collect()
+    }
+
+    /// What stands in the way of presenting a bundle.
+    pub(crate) fn obstacles(&self, bundle: &Bundle) -> Vec<Obstacle> {
+        let chains = bundle.presentables(self.spec.known_anchors(&bundle.issuer));
+        safety::obstacles(self.spec, self.state, &chains, &self.now)
+    }
+
+    /// Whether what the primary holds at `owner` fits what is served and the target, and names
+    /// nothing that is barred.
+    pub(crate) fn is_bridge(
+        &self,
+        target: &Bundle,
+        owner: &TlsaOwner,
+        present: &TlsaRrset,
+    ) -> bool {
+        let degree = Some(self.spec.policy.fit);
+        let known = self.spec.known_anchors(&target.issuer);
+        let chains = target.presentables(known);
+        let fits = |chain: &Presentable| {
+            degree <= chain.fit(&present.records, owner.base(), self.now.wall)
+        };
+        let barred = present.records.iter().any(|record| self.state.bars(record));
+        let strands = safety::stranded_by(self.spec, self.state, owner, present, &self.now);
+        !present.is_absent() && chains.iter().all(fits) && strands.is_empty() && !barred
+    }
+
+    /// Whether the primary holds a record of what is barred.
+    pub(crate) fn publishes_barred(&self) -> bool {
+        self.spec.owners.iter().any(|owner| {
+            state::at_primary(self.seen, owner)
+                .is_some_and(|rrset| rrset.records.iter().any(|record| self.state.bars(record)))
+        })
+    }
+
+    /// What is waited for, where these versions stand in the way.
+    pub(crate) fn reasons_of(&self, obstacles: &[Obstacle]) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        for obstacle in obstacles {
+            for reason in
+                self.reasons_of_version(&obstacle.owner, &obstacle.version, obstacle.until)
+            {
+                if !reasons.contains(&reason) {
+                    reasons.push(reason);
+                }
+            }
+        }
+        reasons
+    }
+
+    /// What is waited for until no cache holds anything but what the primary holds.
+    pub(crate) fn reasons_until_settled(&self) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        for owner in &self.spec.owners {
+            let (Some(history), Some(present)) =
+                (self.state.histories.get(owner), state::at_primary(self.seen, owner))
+            else {
+                continue;
+            };
+            for (version, until) in history.cached(&self.spec.policy.timing, &self.now) {
+                let settled = version.rrset().is_some_and(|r| r.records == present.records);
+                if !settled {
+                    reasons.extend(self.reasons_of_version(owner, version, until));
+                }
+            }
+            // Published is what every server answers: the primary alone is not enough.
+            let lagging = self.servers_without(owner, present);
+            reasons.extend(
+                lagging.into_iter().filter(|reason| !reasons.contains(reason)).collect::<Vec<_>>(),
+            );
+        }
+        reasons
+    }
+
+    /// Why a version is still cached.
+    fn reasons_of_version(
+        &self,
+        owner: &TlsaOwner,
+        version: &Version,
+        until: Until,
+    ) -> Vec<Reason> {
+        match (until, version.service) {
+            (Until::At(until), _) => vec![Reason::Caches {
+                owner: owner.clone(),
+                content: version.content.clone(),
+                ttl: version.content.ttl(),
+                until,
+            }],
+            (Until::Unseen, Service::Sent { at, longest_delay }) => vec![Reason::UnderWay {
+                owner: owner.clone(),
+                until: self.now.until_elapsed(&at, longest_delay).unwrap_or(self.now.wall),
+            }],
+            (Until::Unseen, _) => self.servers_with(owner, &version.content),
+        }
+    }
+
+    /// The servers that serve a version, or do not say what they serve.
+    fn servers_with(&self, owner: &TlsaOwner, content: &Content) -> Vec<Reason> {
+        let serves = |rrset: &TlsaRrset| match content {
+            Content::Rrset(version) => rrset == version,
+            Content::Unknown { .. } => false,
+        };
+        self.server_reasons(owner, serves)
+    }
+
+    /// The servers that do not serve an RRset's records.
+    fn servers_without(&self, owner: &TlsaOwner, wanted: &TlsaRrset) -> Vec<Reason> {
+        self.server_reasons(owner, |rrset| rrset.records != wanted.records)
+    }
+
+    /// The servers whose RRset is `counted`, and those that do not say what they serve.
+    fn server_reasons(
+        &self,
+        owner: &TlsaOwner,
+        counted: impl Fn(&TlsaRrset) -> bool,
+    ) -> Vec<Reason> {
+        let answers = match self.seen.owners.get(owner) {
+            Some(OwnerSight::Seen(answers)) => answers,
+            Some(OwnerSight::Unknown { reason }) => {
+                return vec![Reason::Zone { owner: owner.clone(), reason: reason.clone() }];
+            }
+            Some(OwnerSight::Unsigned { .. }) | None => return Vec::new(),
+        };
+        let describe = |answer: &Answer| match answer {
+            Answer::Secure(rrset) | Answer::Wildcard(rrset) => {
+                counted(rrset).then(|| format!("still serves {rrset}"))
+            }
+            Answer::Untrusted { reason } => Some(format!("gives no answer to rely on: {reason}")),
+            Answer::Silent { reason } => Some(format!("does not answer: {reason}")),
+        };
+        let reasons = answers.answers.iter().filter_map(|(server, answer)| {
+            let answer = describe(answer)?;
+            Some(Reason::NameServer { owner: owner.clone(), server: server.clone(), answer })
+        });
+        reasons.collect()
+    }
+
+    /// Until when it is worth looking again at once: an update was sent a moment ago.
+    pub(crate) fn lingering(&self) -> Option<Timestamp> {
+        let versions = self.state.histories.values().flat_map(|history| &history.versions);
+        let until = versions.filter_map(|version| match version.service {
+            Service::Sent { at, .. } | Service::Ongoing { since: at } => {
+                self.now.until_elapsed(&at, PROPAGATION_PATIENCE)
+            }
+            Service::Ended { .. } => None,
+        });
+        until.max()
+    }
+
+    /// A chain in words: whose certificate it is, and which.
+    pub(crate) fn describe_chain(&self, id: &ChainId) -> String {
+        let presences = self.state.served.presences.iter().map(|presence| &presence.chain);
+        let chain = presences.filter_map(|chain| match chain {
+            Presentable::Issued(chain) if chain.id() == *id => Some(chain),
+            Presentable::Issued(_) | Presentable::Expected(_) => None,
+        });
+        match chain.last() {
+            Some(chain) => format!(
+                "a certificate of {} (serial {}, key {})",
+                chain.leaf().issuer(),
+                chain.leaf().serial(),
+                chain.leaf().spki_sha256().short()
+            ),
+            None => "another certificate".to_owned(),
+        }
+    }
+}
+
+impl Wait {
+    /// A wait for these reasons: over when the last of them is, if that is known of all.
+    pub(crate) fn new(reasons: Vec<Reason>, linger: Option<Timestamp>) -> Self {
+        let ends: Option<Vec<Timestamp>> = reasons.iter().map(Reason::until).collect();
+        let until = ends.and_then(|ends| ends.into_iter().max()).filter(|t| *t < Timestamp::MAX);
+        Self { reasons, until, linger }
+    }
+}
+
+impl Reason {
+    /// When it will be over; `None` where nobody can tell.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Caches { until, .. }
+            | Self::UnderWay { until, .. }
+            | Self::Draining { until, .. }
+            | Self::Retry { until, .. } => Some(*until).filter(|t| *t < Timestamp::MAX),
+            Self::NameServer { .. }
+            | Self::Zone { .. }
+            | Self::Listener { .. }
+            | Self::NoListener
+            | Self::NextPass { .. } => None,
+        }
+    }
+}
