@@ -99,7 +99,8 @@ pub fn obstacles(
 ) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
     for owner in &spec.owners {
-        let Some(history) = state.histories.get(owner) else {
+        let Some(history) = state.histories.get(owner).filter(|h| !h.versions.is_empty()) else {
+            obstacles.push(Obstacle::never_seen(owner, now));
             continue;
         };
         for (version, until) in history.cached(&spec.policy.timing, now) {
