@@ -3,6 +3,7 @@
 pub mod config;
 pub mod keys;
 pub mod name;
+pub mod pass;
 pub mod pki;
 pub mod policy;
 pub mod ports;

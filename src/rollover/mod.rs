@@ -31,5 +31,7 @@ mod situation;
 pub mod spec;
 pub mod state;
 pub mod transition;
+mod words;
 
 pub use decide::{Intent, decide};
+pub use words::{Brief, brief};

@@ -1,0 +1,423 @@
+//! What was decided is done: recorded before, done, recorded after.
+
+use std::collections::BTreeMap;
+
+use super::{HostPass, PassError, Progress};
+use crate::keys::PrivateKey;
+use crate::pki::{Chain, KeyType, Sha256Digest};
+use crate::ports::{
+    Credential, DeployError, Event, IssueError, LedgerError, Order, PublishError, Remedy,
+};
+use crate::rollover::action::{Action, Begin, KeySource, RrsetChange, Toward};
+use crate::rollover::observation::{Installed, Observation};
+use crate::rollover::state::{BundleId, HostState, Issued, KeyMade, Revocation, Step};
+use crate::rollover::transition::{self, FailureReport};
+use crate::time::Timestamp;
+
+impl HostPass {
+    /// Does one action. A failed one is something that happened, not a reason to leave the pass.
+    pub(super) async fn act(
+        &self,
+        progress: &mut Progress,
+        action: Action,
+        seen: &Observation,
+    ) -> Result<(), PassError> {
+        tracing::debug!(host = %self.spec.name, %action, "act");
+        let event = self.event(seen, &action);
+        match action {
+            Action::Adopt { installed, issuer } => {
+                self.adopt(progress, &installed, &issuer, event).await?;
+            }
+            Action::Begin(begin) => self.begin(progress, begin, event)?,
+            Action::MakeStandby { key_type } => self.make_standby(progress, key_type, event)?,
+            Action::Issue { bundle, key_type } => {
+                self.issue(progress, bundle, key_type, event).await?;
+            }
+            Action::Publish { zone, changes, .. } => {
+                self.publish(progress, &zone, &changes, event).await?;
+            }
+            Action::Deploy { bundle } => self.deploy(progress, bundle, event).await?,
+            Action::Restore { bundle, because } => {
+                self.restore(progress, bundle, because, event).await?;
+            }
+            Action::Revoke(revocation) => self.revoke(progress, &revocation, event).await?,
+            Action::Finish => {
+                transition::finish(&self.spec, &mut progress.state);
+                self.conclude(progress, event, "done".to_owned())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The line of the history that an action begins with.
+    fn event(&self, seen: &Observation, action: &Action) -> Event {
+        Event {
+            at: self.ports.clock.now().wall,
+            observation: seen.to_string(),
+            decision: action.name().to_owned(),
+            action: action.to_string(),
+            result: String::new(),
+        }
+    }
+
+    /// Records an intent, before the act.
+    fn intend(&self, progress: &Progress, event: &Event) -> Result<(), LedgerError> {
+        self.save(&progress.state, std::slice::from_ref(event))
+    }
+
+    /// Records what came of an act.
+    fn conclude(
+        &self,
+        progress: &mut Progress,
+        event: Event,
+        result: String,
+    ) -> Result<(), LedgerError> {
+        let event = Event { at: self.ports.clock.now().wall, result, ..event };
+        self.save(&progress.state, std::slice::from_ref(&event))?;
+        progress.events.push(event);
+        Ok(())
+    }
+
+    /// Records that an act failed; it is not tried again in this pass.
+    fn fail(
+        &self,
+        progress: &mut Progress,
+        step: Step,
+        report: FailureReport,
+        event: Event,
+    ) -> Result<(), LedgerError> {
+        let result = format!("failed: {}", report.message);
+        let now = self.ports.clock.now();
+        transition::fail(&self.spec, &mut progress.state, step, report, now);
+        progress.intent.tried.insert(step);
+        self.conclude(progress, event, result)
+    }
+
+    /// Takes what is in place as the present bundle, keys included.
+    async fn adopt(
+        &self,
+        progress: &mut Progress,
+        installed: &[Installed],
+        issuer: &str,
+        event: Event,
+    ) -> Result<(), PassError> {
+        // Read once more for the keys: an observation holds no secrets.
+        let held = self.ports.deployer.current().await.unwrap_or_default();
+        for found in installed {
+            if let Some(credential) = held.iter().find(|c| c.chain.id() == found.chain.id()) {
+                self.ports.ledger.store_key(&credential.key)?;
+            }
+        }
+        transition::adopt(&mut progress.state, installed, issuer, self.ports.clock.now());
+        Ok(self.conclude(progress, event, "adopted".to_owned())?)
+    }
+
+    /// Begins a rollover: its keys are kept before the ledger names them.
+    fn begin(&self, progress: &mut Progress, begin: Begin, event: Event) -> Result<(), PassError> {
+        let keys = match self.keys(&progress.state, &begin)? {
+            Ok(keys) => keys,
+            Err(report) => return Ok(self.fail(progress, Step::MakeKey, report, event)?),
+        };
+        let now = self.ports.clock.now().wall;
+        transition::begin(&mut progress.state, &begin, keys, now);
+        progress.intent.request = None;
+        Ok(self.conclude(progress, event, "begun".to_owned())?)
+    }
+
+    /// The keys of a rollover to be begun, made where they have to be.
+    fn keys(
+        &self,
+        state: &HostState,
+        begin: &Begin,
+    ) -> Result<Result<BTreeMap<KeyType, KeyMade>, FailureReport>, LedgerError> {
+        let mut keys = BTreeMap::new();
+        let Toward::New { keys: sources, .. } = &begin.toward else { return Ok(Ok(keys)) };
+        for (key_type, source) in sources {
+            let at_hand = match source {
+                KeySource::New => None,
+                KeySource::Standby => state.standby.get(key_type).cloned(),
+                KeySource::Present => state
+                    .current()
+                    .and_then(|bundle| bundle.credentials.get(key_type))
+                    .map(|credential| credential.key.clone()),
+            };
+            let key = match at_hand {
+                Some(key) => key,
+                None => match self.make_key(*key_type)? {
+                    Ok(key) => key,
+                    Err(report) => return Ok(Err(report)),
+                },
+            };
+            keys.insert(*key_type, key);
+        }
+        Ok(Ok(keys))
+    }
+
+    /// Makes a key and keeps it.
+    fn make_key(&self, key_type: KeyType) -> Result<Result<KeyMade, FailureReport>, LedgerError> {
+        let key = match PrivateKey::generate(key_type) {
+            Ok(key) => key,
+            Err(error) => {
+                return Ok(Err(FailureReport {
+                    message: format!("{error}; nothing was changed, and mail is not affected"),
+                    hint: "see that the system has a source of randomness".to_owned(),
+                    needs_operator: true,
+                    not_before: None,
+                }));
+            }
+        };
+        self.ports.ledger.store_key(&key)?;
+        Ok(Ok(KeyMade { spki: key.spki().to_vec(), at: self.ports.clock.now().wall }))
+    }
+
+    /// Makes a standby key.
+    fn make_standby(
+        &self,
+        progress: &mut Progress,
+        key_type: KeyType,
+        event: Event,
+    ) -> Result<(), PassError> {
+        match self.make_key(key_type)? {
+            Ok(key) => transition::add_standby(&mut progress.state, key_type, key),
+            Err(report) => return Ok(self.fail(progress, Step::MakeKey, report, event)?),
+        }
+        Ok(self.conclude(progress, event, "made".to_owned())?)
+    }
+
+    /// Obtains a certificate.
+    async fn issue(
+        &self,
+        progress: &mut Progress,
+        bundle: BundleId,
+        key_type: KeyType,
+        event: Event,
+    ) -> Result<(), PassError> {
+        self.intend(progress, &event)?;
+        let Some((issuer, begun, key)) = progress.state.bundles.get(&bundle).and_then(|b| {
+            Some((b.issuer.clone(), b.created, b.credentials.get(&key_type)?.key.clone()))
+        }) else {
+            return Ok(());
+        };
+        let Some(port) = self.ports.issuers.get(&issuer) else {
+            let report = FailureReport {
+                message: format!("the issuer `{issuer}` is no longer in the configuration"),
+                hint: "put it back, or give the rollover up with `rollover --abort`".to_owned(),
+                needs_operator: true,
+                not_before: None,
+            };
+            return Ok(self.fail(progress, Step::Issue, report, event)?);
+        };
+        let order = Order {
+            id: order_id(&self.spec.name, begun, key_type, &key),
+            names: self.spec.names.clone(),
+            key: self.ports.ledger.load_key(&Sha256Digest::of(&key.spki))?,
+        };
+        match port.issue(&order).await {
+            Ok(chain) => {
+                let anchor = port.trust_anchor(&chain);
+                let leaf = chain.leaf();
+                let result = format!(
+                    "issued by {}: serial {}, key {}, valid until {}",
+                    leaf.issuer(),
+                    leaf.serial(),
+                    leaf.spki_sha256().short(),
+                    leaf.not_after()
+                );
+                let issued = Issued { chain, anchor };
+                transition::conclude_issue(&mut progress.state, bundle, key_type, issued);
+                Ok(self.conclude(progress, event, result)?)
+            }
+            Err(error) => {
+                let report = self.issue_report(&error);
+                Ok(self.fail(progress, Step::Issue, report, event)?)
+            }
+        }
+    }
+
+    /// A failed issue, as it is recorded.
+    fn issue_report(&self, error: &IssueError) -> FailureReport {
+        FailureReport {
+            message: format!(
+                "no certificate for {}: {error}; the present one stays in place",
+                self.spec.name
+            ),
+            hint: error.hint.clone(),
+            needs_operator: error.remedy == Remedy::AskOperator,
+            not_before: match error.remedy {
+                Remedy::RetryLater { not_before } => not_before,
+                Remedy::LookAgain | Remedy::AskOperator => None,
+            },
+        }
+    }
+
+    /// Changes records of one zone.
+    async fn publish(
+        &self,
+        progress: &mut Progress,
+        zone: &crate::name::DnsName,
+        changes: &[RrsetChange],
+        event: Event,
+    ) -> Result<(), PassError> {
+        let before = progress.state.clone();
+        let now = self.ports.clock.now();
+        transition::intend_changes(&mut progress.state, changes, now, self.spec.longest_delay);
+        self.intend(progress, &event)?;
+        let error = match self.ports.publisher.replace(zone, changes).await {
+            Ok(()) => {
+                progress.state.failures.remove(&Step::Publish);
+                return Ok(self.conclude(progress, event, "the primary took it".to_owned())?);
+            }
+            Err(error) => error,
+        };
+        if error.surely_without_effect() {
+            transition::retract_changes(&mut progress.state, changes, &before);
+        }
+        if error.remedy() == Remedy::LookAgain {
+            return Ok(self.conclude(progress, event, format!("not done: {error}"))?);
+        }
+        let report = publish_report(&error);
+        Ok(self.fail(progress, Step::Publish, report, event)?)
+    }
+
+    /// Puts a bundle in place.
+    async fn deploy(
+        &self,
+        progress: &mut Progress,
+        bundle: BundleId,
+        event: Event,
+    ) -> Result<(), PassError> {
+        let now = self.ports.clock.now();
+        transition::intend_deployment(&mut progress.state, bundle, now);
+        self.intend(progress, &event)?;
+        match self.deploy_bundle(progress, bundle).await? {
+            Ok(output) => {
+                transition::conclude_deployment(&mut progress.state, self.ports.clock.now());
+                Ok(self.conclude(progress, event, output)?)
+            }
+            Err(error) => {
+                let report = self.deploy_report(&error.to_string(), "the new certificate");
+                Ok(self.fail(progress, Step::Deploy, report, event)?)
+            }
+        }
+    }
+
+    /// Puts the former bundle back.
+    async fn restore(
+        &self,
+        progress: &mut Progress,
+        bundle: BundleId,
+        because: Option<String>,
+        event: Event,
+    ) -> Result<(), PassError> {
+        let now = self.ports.clock.now();
+        if let Some(seen) = because {
+            let message = format!(
+                "the reload command succeeded, but {} later {seen}",
+                self.spec.policy.timing.probe_timeout
+            );
+            let report = self.deploy_report(&message, "the new certificate");
+            transition::fail(&self.spec, &mut progress.state, Step::Deploy, report, now);
+        }
+        progress.intent.tried.insert(Step::Deploy);
+        transition::intend_deployment(&mut progress.state, bundle, now);
+        self.intend(progress, &event)?;
+        match self.deploy_bundle(progress, bundle).await? {
+            Ok(output) => {
+                transition::conclude_deployment(&mut progress.state, self.ports.clock.now());
+                progress.state.failures.remove(&Step::Restore);
+                Ok(self.conclude(progress, event, output)?)
+            }
+            Err(error) => {
+                let report = self.deploy_report(&error.to_string(), "the former certificate");
+                Ok(self.fail(progress, Step::Restore, report, event)?)
+            }
+        }
+    }
+
+    /// Hands a bundle with its keys to the deployer.
+    async fn deploy_bundle(
+        &self,
+        progress: &Progress,
+        bundle: BundleId,
+    ) -> Result<Result<String, DeployError>, LedgerError> {
+        let Some(bundle) = progress.state.bundles.get(&bundle) else {
+            return Ok(Ok("nothing to deploy".to_owned()));
+        };
+        let mut credentials = Vec::new();
+        for (key_type, credential) in &bundle.credentials {
+            let Some(issued) = &credential.issued else { continue };
+            let spki = Sha256Digest::of(&credential.key.spki);
+            let key = self.ports.ledger.load_key(&spki)?;
+            let chain: Chain = issued.chain.clone();
+            credentials.push(Credential { key_type: *key_type, chain, key });
+        }
+        Ok(self.ports.deployer.deploy(&credentials).await.map(|deployed| {
+            match deployed.output.is_empty() {
+                true => "in place".to_owned(),
+                false => format!("in place; the reload said: {}", deployed.output),
+            }
+        }))
+    }
+
+    /// A failed deployment, as it is recorded.
+    fn deploy_report(&self, what: &str, which: &str) -> FailureReport {
+        FailureReport {
+            message: format!(
+                "{which} of {} is not in service: {what}\nthe records fit both certificates, so \
+                 mail goes on",
+                self.spec.name
+            ),
+            hint: "mend the reload command or the mail server; the next pass tries again"
+                .to_owned(),
+            needs_operator: true,
+            not_before: None,
+        }
+    }
+
+    /// Revokes a certificate that is out of service.
+    async fn revoke(
+        &self,
+        progress: &mut Progress,
+        revocation: &Revocation,
+        event: Event,
+    ) -> Result<(), PassError> {
+        self.intend(progress, &event)?;
+        let leaf = revocation.chain.leaf();
+        let key = self.ports.ledger.load_key(&leaf.spki_sha256())?;
+        let result = match self.ports.issuers.get(&revocation.issuer) {
+            Some(issuer) => issuer.revoke(leaf, &key).await,
+            // Nobody is known who could revoke it; that is no reason to ask for ever.
+            None => Ok(()),
+        };
+        match result {
+            Ok(()) => {
+                transition::conclude_revocation(&mut progress.state, &revocation.chain.id());
+                Ok(self.conclude(progress, event, "revoked".to_owned())?)
+            }
+            Err(error) => {
+                let report = FailureReport {
+                    message: format!("the certificate {} is not revoked: {error}", leaf.serial()),
+                    ..self.issue_report(&error)
+                };
+                Ok(self.fail(progress, Step::Revoke, report, event)?)
+            }
+        }
+    }
+}
+
+/// A failed change of records, as it is recorded.
+fn publish_report(error: &PublishError) -> FailureReport {
+    FailureReport {
+        message: format!("{error}; the records stay as they are, and so does the certificate"),
+        hint: error.hint().to_owned(),
+        needs_operator: error.remedy() == Remedy::AskOperator,
+        not_before: None,
+    }
+}
+
+/// What tells an order from every other, for ever: bundles are numbered anew where a ledger is lost,
+/// but no key of a host is ordered for twice at the same moment.
+fn order_id(host: &str, begun: Timestamp, key_type: KeyType, key: &KeyMade) -> String {
+    let digest = Sha256Digest::of(&key.spki).short();
+    format!("{}-{}-{key_type}-{digest}", host.replace('.', "-"), begun.as_millis())
+}

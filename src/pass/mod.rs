@@ -1,0 +1,247 @@
+//! One pass over a host: observe, decide, record, act, until nothing more can be done now.
+//!
+//! [`look`] asks the ports what is so, [`act`] does what was decided. Each action stands between two
+//! writes to the ledger; a crash between them leaves an intent without an outcome, and the next
+//! pass does not guess at the outcome, it looks. This module knows no adapter, only ports.
+
+mod act;
+mod look;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::HostConfig;
+use crate::ports::{Clock, Deployer, Dns, Event, Issuer, Ledger, LedgerError, Probe, Publisher};
+use crate::rollover::action::{Decision, Problem, Request, RequestError, Wait};
+use crate::rollover::observation::Observation;
+use crate::rollover::phase::Phase;
+use crate::rollover::spec::HostSpec;
+use crate::rollover::state::{HostState, Step};
+use crate::rollover::{Intent, decide};
+use crate::time::{Span, Timestamp};
+
+/// How many actions one pass can take: more than any rollover needs, so that running out is a bug.
+const ACTIONS_MAX: u32 = 40;
+
+/// How often to look again while something that was just done may show any moment.
+const LINGER_PAUSE: Span = Span::from_millis(200);
+
+/// What a pass over one host works with.
+#[derive(Clone)]
+pub struct HostPorts {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The view of the DNS.
+    pub dns: Arc<dyn Dns>,
+    /// The primary of the host's zones.
+    pub publisher: Arc<dyn Publisher>,
+    /// The issuers, by name.
+    pub issuers: BTreeMap<String, Arc<dyn Issuer>>,
+    /// Where its credentials go.
+    pub deployer: Arc<dyn Deployer>,
+    /// The view of its listeners.
+    pub probe: Arc<dyn Probe>,
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+}
+
+/// A host with its ports: what a pass is made over.
+pub struct HostPass {
+    /// The host as configured.
+    config: HostConfig,
+    /// The host as decisions see it.
+    spec: HostSpec,
+    /// What the pass works with.
+    ports: HostPorts,
+}
+
+/// What came of a pass over one host.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The host.
+    pub host: String,
+    /// What was done, in order.
+    pub events: Vec<Event>,
+    /// What is to be done next, or waited for.
+    pub decision: Decision,
+    /// Where that leaves the host.
+    pub phase: Phase,
+    /// What somebody has to do something about.
+    pub attention: Vec<Problem>,
+    /// What the ledger holds now.
+    pub state: HostState,
+    /// What was seen last.
+    pub seen: Observation,
+}
+
+impl Report {
+    /// Whether a rollover is in flight.
+    pub fn is_in_flight(&self) -> bool {
+        self.state.rollover.is_some()
+    }
+
+    /// What is waited for, if anything is.
+    pub fn wait(&self) -> Option<&Wait> {
+        match &self.decision {
+            Decision::Wait(wait) => Some(wait),
+            Decision::Act(_) | Decision::Idle { .. } | Decision::Stuck(_) => None,
+        }
+    }
+
+    /// When the decision wants to be asked again; `None` where nobody can tell.
+    pub fn wake(&self) -> Option<Timestamp> {
+        match &self.decision {
+            Decision::Wait(wait) => wait.until,
+            Decision::Idle { until } => Some(*until),
+            Decision::Act(_) | Decision::Stuck(_) => None,
+        }
+    }
+}
+
+/// Why a pass over one host could not be made.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PassError {
+    /// What the operator asked for makes no sense for this host.
+    #[error("{0}")]
+    Request(#[from] RequestError),
+    /// The ledger.
+    #[error("{0}")]
+    Ledger(#[from] LedgerError),
+    /// The decision asked for one action after another.
+    #[error("{host} does not settle: after {ACTIONS_MAX} actions the decision is still `{action}`")]
+    Unsettled {
+        /// The host.
+        host: String,
+        /// The action asked for last.
+        action: String,
+    },
+}
+
+/// A pass under way: what changes from look to look.
+struct Progress {
+    /// What the ledger holds.
+    state: HostState,
+    /// What the operator and this pass bring into decisions.
+    intent: Intent,
+    /// What was done so far.
+    events: Vec<Event>,
+}
+
+impl HostPass {
+    /// A host with its ports.
+    pub fn new(config: HostConfig, ports: HostPorts) -> Self {
+        let known = |issuer: &Arc<dyn Issuer>| issuer.known_anchors();
+        let known_anchors =
+            ports.issuers.iter().map(|(name, issuer)| (name.clone(), known(issuer))).collect();
+        let spec = HostSpec {
+            name: config.name.clone(),
+            names: config.names.clone(),
+            owners: config.owners(),
+            key_types: config.key_types.clone(),
+            policy: Arc::clone(&config.policy),
+            issuer: config.issuer.clone(),
+            known_anchors,
+            tlsa_ttl: config.tlsa_ttl,
+            foreign_records: config.foreign_records,
+            longest_delay: ports.publisher.longest_delay(),
+        };
+        Self { config, spec, ports }
+    }
+
+    /// The host as decisions see it.
+    pub fn spec(&self) -> &HostSpec {
+        &self.spec
+    }
+
+    /// Looks once and decides, without recording or doing anything: the beginning of a plan.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger cannot be read, or the request makes no sense.
+    pub async fn preview(&self, request: Option<Request>) -> Result<Report, PassError> {
+        let mut state = self.ports.ledger.load(&self.spec.name)?;
+        let seen = self.look(&state).await;
+        state.observe(&self.spec, &seen);
+        let intent = Intent { request, ..Intent::default() };
+        let decision = decide(&self.spec, &intent, &state, &seen, seen.at)?;
+        Ok(self.report(Progress { state, intent, events: Vec::new() }, decision, seen))
+    }
+
+    /// Makes a pass: acts until nothing more can be done now.
+    ///
+    /// The caller holds the ledger's lock.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails, or the request makes no sense; what was done before stays recorded.
+    pub async fn run(&self, request: Option<Request>) -> Result<Report, PassError> {
+        let state = self.ports.ledger.load(&self.spec.name)?;
+        let intent = Intent { request, ..Intent::default() };
+        let mut progress = Progress { state, intent, events: Vec::new() };
+        let mut actions = 0;
+        loop {
+            let seen = self.look(&progress.state).await;
+            let before = progress.state.clone();
+            progress.state.observe(&self.spec, &seen);
+            self.clear_failures(&mut progress.state);
+            let now = self.ports.clock.now();
+            let decision = decide(&self.spec, &progress.intent, &progress.state, &seen, now)?;
+            match decision {
+                Decision::Act(action) => {
+                    actions += 1;
+                    if ACTIONS_MAX < actions {
+                        let (host, action) = (self.spec.name.clone(), action.to_string());
+                        return Err(PassError::Unsettled { host, action });
+                    }
+                    self.act(&mut progress, action, &seen).await?;
+                }
+                Decision::Wait(Wait { linger: Some(until), .. }) if now.wall < until => {
+                    // What was seen is worth keeping: it is what the waits are counted from.
+                    if progress.state != before {
+                        self.save(&progress.state, &[])?;
+                    }
+                    self.ports.clock.sleep(LINGER_PAUSE).await;
+                }
+                Decision::Wait(_) | Decision::Idle { .. } | Decision::Stuck(_) => {
+                    self.save(&progress.state, &[])?;
+                    return Ok(self.report(progress, decision, seen));
+                }
+            }
+        }
+    }
+
+    /// Forgets that putting the target in place failed, once it is seen in place.
+    fn clear_failures(&self, state: &mut HostState) {
+        let target = state.rollover.as_ref().map(|_| state.target().map(|(id, _)| id));
+        let wanted = target.unwrap_or(state.current);
+        let shown = state.served.deployment.as_ref().filter(|d| d.shown).map(|d| d.bundle);
+        if shown.is_some() && shown == wanted {
+            state.failures.remove(&Step::Deploy);
+            state.failures.remove(&Step::Restore);
+        }
+    }
+
+    /// Writes the host's state, and events with it.
+    fn save(&self, state: &HostState, events: &[Event]) -> Result<(), LedgerError> {
+        self.ports.ledger.save(&self.spec.name, state, events)
+    }
+
+    /// What came of the pass.
+    fn report(&self, progress: Progress, decision: Decision, seen: Observation) -> Report {
+        let Progress { state, events, .. } = progress;
+        let failures = state.failures.values().filter(|failure| failure.needs_operator);
+        let mut attention: Vec<Problem> = failures
+            .map(|failure| Problem { message: failure.message.clone(), hint: failure.hint.clone() })
+            .collect();
+        if let Decision::Stuck(problems) = &decision {
+            attention.extend(problems.iter().cloned());
+        }
+        let phase = match attention.is_empty() {
+            true => Phase::of(&state, &decision),
+            false => Phase::Held,
+        };
+        let host = self.spec.name.clone();
+        Report { host, events, decision, phase, attention, state, seen }
+    }
+}
