@@ -1,3 +1,2 @@
-//! The `rollover` command: reads its arguments, hands over, and turns the outcome into an exit code.
-
+//! The `rollover` command.
 fn main() {}

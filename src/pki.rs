@@ -334,6 +334,23 @@ impl KeyType {
         Self::ALL.into_iter().find(|key_type| key_type.as_str() == name)
     }
 
+    /// The key type of a SubjectPublicKeyInfo; `None` where it is none that a host can have.
+    pub fn of_spki(spki: &[u8]) -> Option<Self> {
+        use x509_parser::public_key::PublicKey;
+        let (_, info) = x509_parser::x509::SubjectPublicKeyInfo::from_der(spki).ok()?;
+        match info.parsed().ok()? {
+            PublicKey::EC(point) if point.key_size() == 256 => Some(Self::EcdsaP256),
+            PublicKey::EC(point) if point.key_size() == 384 => Some(Self::EcdsaP384),
+            PublicKey::RSA(key) => match key.key_size() {
+                2048 => Some(Self::Rsa2048),
+                3072 => Some(Self::Rsa3072),
+                4096 => Some(Self::Rsa4096),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The family that a client offers to be shown a certificate of this type.
     pub fn family(self) -> KeyFamily {
         match self {

@@ -12,16 +12,23 @@ use std::sync::Arc;
 
 use crate::config::HostConfig;
 use crate::ports::{Clock, Deployer, Dns, Event, Issuer, Ledger, LedgerError, Probe, Publisher};
-use crate::rollover::action::{Decision, Problem, Request, RequestError, Wait};
+use crate::rollover::action::{Action, Decision, Problem, Request, RequestError, Wait};
+use crate::rollover::history::Service;
 use crate::rollover::observation::Observation;
 use crate::rollover::phase::Phase;
 use crate::rollover::spec::HostSpec;
 use crate::rollover::state::{HostState, Step};
-use crate::rollover::{Intent, decide};
+use crate::rollover::{Intent, decide, request};
 use crate::time::{Span, Timestamp};
 
 /// How many actions one pass can take: more than any rollover needs, so that running out is a bug.
 const ACTIONS_MAX: u32 = 40;
+
+/// After how many failures in a row somebody should know, though trying again may help.
+const FAILURES_UNTIL_ATTENTION: u32 = 3;
+
+/// How long a server or an address may hold a rollover before somebody should know.
+const OVERDUE: Span = Span::from_seconds(3600);
 
 /// How often to look again while something that was just done may show any moment.
 const LINGER_PAUSE: Span = Span::from_millis(200);
@@ -154,6 +161,23 @@ impl HostPass {
         &self.spec
     }
 
+    /// Refuses a request that makes no sense for this host, before anything is done.
+    ///
+    /// # Errors
+    ///
+    /// Where it makes none, as far as the ledger tells; or where the ledger cannot be read.
+    pub fn refuse_nonsense(&self, request: &Request) -> Result<(), PassError> {
+        let state = self.ports.ledger.load(&self.spec.name)?;
+        let unseen = state.current.is_none() && state.rollover.is_none();
+        let now = self.ports.clock.now().wall;
+        match request::answer(&self.spec, &state, request, now) {
+            // What is in place has not been adopted yet: only a look will tell.
+            Err(RequestError::NoCertificate) if unseen => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Looks once and decides, without recording or doing anything: the beginning of a plan.
     ///
     /// # Errors
@@ -176,7 +200,11 @@ impl HostPass {
     ///
     /// Where the ledger fails, or the request makes no sense; what was done before stays recorded.
     pub async fn run(&self, request: Option<Request>) -> Result<Report, PassError> {
-        let state = self.ports.ledger.load(&self.spec.name)?;
+        let mut state = self.ports.ledger.load(&self.spec.name)?;
+        if request.is_some() {
+            // Whoever asks by hand does not want to wait for the next try.
+            state.failures.remove(&Step::Issue);
+        }
         let intent = Intent { request, ..Intent::default() };
         let mut progress = Progress { state, intent, events: Vec::new() };
         let mut actions = 0;
@@ -187,6 +215,10 @@ impl HostPass {
             self.clear_failures(&mut progress.state);
             let now = self.ports.clock.now();
             let decision = decide(&self.spec, &progress.intent, &progress.state, &seen, now)?;
+            if !matches!(decision, Decision::Act(Action::Adopt { .. })) {
+                // It was answered: what follows is a rollover, and must not begin another.
+                progress.intent.request = None;
+            }
             match decision {
                 Decision::Act(action) => {
                     actions += 1;
@@ -230,12 +262,17 @@ impl HostPass {
     /// What came of the pass.
     fn report(&self, progress: Progress, decision: Decision, seen: Observation) -> Report {
         let Progress { state, events, .. } = progress;
-        let failures = state.failures.values().filter(|failure| failure.needs_operator);
+        let failures = state
+            .failures
+            .values()
+            .filter(|failure| failure.needs_operator || FAILURES_UNTIL_ATTENTION <= failure.count);
         let mut attention: Vec<Problem> = failures
             .map(|failure| Problem { message: failure.message.clone(), hint: failure.hint.clone() })
             .collect();
-        if let Decision::Stuck(problems) = &decision {
-            attention.extend(problems.iter().cloned());
+        match &decision {
+            Decision::Stuck(problems) => attention.extend(problems.iter().cloned()),
+            Decision::Wait(wait) => attention.extend(overdue(&state, wait, &seen)),
+            Decision::Act(_) | Decision::Idle { .. } => {}
         }
         let phase = match attention.is_empty() {
             true => Phase::of(&state, &decision),
@@ -244,4 +281,29 @@ impl HostPass {
         let host = self.spec.name.clone();
         Report { host, events, decision, phase, attention, state, seen }
     }
+}
+
+/// What has held a rollover for longer than it should, and will not pass by itself.
+fn overdue(state: &HostState, wait: &Wait, seen: &Observation) -> Vec<Problem> {
+    let Some(rollover) = &state.rollover else { return Vec::new() };
+    if seen.at.wall < rollover.started + OVERDUE {
+        return Vec::new();
+    }
+    let versions = state.histories.values().flat_map(|history| &history.versions);
+    let since = versions.filter_map(|version| match version.service {
+        Service::Ongoing { since } => Some(since),
+        Service::Sent { .. } | Service::Ended { .. } => None,
+    });
+    let deployed = state.served.deployment.as_ref().and_then(|deployment| deployment.done);
+    let recently = since.chain(deployed).any(|at| seen.at.until_elapsed(&at, OVERDUE).is_some());
+    if recently {
+        return Vec::new();
+    }
+    let lasting = wait.reasons.iter().filter_map(|reason| Some((reason, reason.hint()?)));
+    lasting
+        .map(|(reason, hint)| Problem {
+            message: format!("the {} does not get on: waiting for {reason}", rollover.kind),
+            hint: hint.to_owned(),
+        })
+        .collect()
 }

@@ -27,10 +27,11 @@ use super::action::{
 use super::observation::Observation;
 use super::publish::Publication;
 use super::request;
-use super::situation::Situation;
+use super::safety::Obstacle;
+use super::situation::{Progress, Situation};
 use super::spec::HostSpec;
-use super::state::{HostState, Kind, Step, Target};
-use crate::time::Moment;
+use super::state::{Bundle, BundleId, HostState, Kind, Step, Target};
+use crate::time::{Moment, Timestamp};
 
 /// What an operator and this very pass bring into a decision.
 #[derive(Clone, Debug, Default)]
@@ -124,14 +125,14 @@ impl Situation<'_> {
     }
 
     /// Begins the first publication, once every listener presents what the records will name.
-    fn begin_first_publication(
-        &self,
-        id: super::state::BundleId,
-        bundle: &super::state::Bundle,
-    ) -> Decision {
-        let problems = self.problems_before_first_publication(bundle);
+    fn begin_first_publication(&self, id: BundleId, bundle: &Bundle) -> Decision {
+        let problems: Vec<Problem> =
+            self.spec.owners.iter().filter_map(|owner| self.without_tls(owner)).collect();
         if !problems.is_empty() {
             return Decision::Stuck(problems);
+        }
+        if !self.progress(bundle).is_complete() {
+            return Decision::Stuck(vec![self.not_in_place(bundle)]);
         }
         self.begin(Begin {
             kind: Kind::FirstPublication,
@@ -141,6 +142,20 @@ impl Situation<'_> {
             issuer_override: None,
             reenters: false,
         })
+    }
+
+    /// The problem that the listeners present something else than the present bundle.
+    fn not_in_place(&self, bundle: &Bundle) -> Problem {
+        Problem {
+            message: format!(
+                "{} enters DANE when every address presents the certificate in its files, but {}",
+                self.spec.name,
+                self.progress(bundle).describe()
+            ),
+            hint: "reload the mail server, let it read the files that rollover deploys, and name \
+                   every kind of key that it presents in `key-types`"
+                .to_owned(),
+        }
     }
 
     /// What follows where a rollover leads to a bundle.
@@ -173,7 +188,7 @@ impl Situation<'_> {
     }
 
     /// Publishes an RRset without what is barred, before anything else is done.
-    fn bar_first(&self, target: &super::state::Bundle) -> Option<Decision> {
+    fn bar_first(&self, target: &Bundle) -> Option<Decision> {
         if !self.publishes_barred() || self.intent.tried.contains(&Step::Publish) {
             return None;
         }
@@ -184,7 +199,7 @@ impl Situation<'_> {
     }
 
     /// Obtains what is missing of the target; behind a bridge where the CA is known beforehand.
-    fn issue(&self, id: super::state::BundleId, target: &super::state::Bundle) -> Decision {
+    fn issue(&self, id: BundleId, target: &Bundle) -> Decision {
         if self.is_known_beforehand(target) {
             let obstacles = self.obstacles(target);
             if !obstacles.is_empty() {
@@ -205,11 +220,7 @@ impl Situation<'_> {
     }
 
     /// Publishes the bridge, or waits for what stands in the way of serving the target.
-    fn bridge(
-        &self,
-        target: &super::state::Bundle,
-        obstacles: Vec<super::safety::Obstacle>,
-    ) -> Decision {
+    fn bridge(&self, target: &Bundle, obstacles: Vec<Obstacle>) -> Decision {
         let waiting = match self.publication_of_bridge(target) {
             Publication::Change(action) => return self.act(action),
             Publication::Stuck(problems) => return Decision::Stuck(problems),
@@ -222,7 +233,7 @@ impl Situation<'_> {
     }
 
     /// Puts the target in place, or the former bundle back where that failed or does not show.
-    fn deploy(&self, id: super::state::BundleId, progress: super::situation::Progress) -> Decision {
+    fn deploy(&self, id: BundleId, progress: Progress) -> Decision {
         let deployment = self.state.served.deployment.as_ref().filter(|d| d.bundle == id);
         let failed = self.intent.tried.contains(&Step::Deploy);
         let unseen = self.unseen_owners();
@@ -276,7 +287,7 @@ impl Situation<'_> {
     }
 
     /// Publishes the target's own records alone, and waits until no cache holds anything else.
-    fn settle(&self, target: &super::state::Bundle) -> Decision {
+    fn settle(&self, target: &Bundle) -> Decision {
         if let Some(action) = self.standby_to_make() {
             return self.act(action);
         }
@@ -315,11 +326,12 @@ impl Situation<'_> {
 
     /// A wait for these reasons.
     fn wait(&self, reasons: Vec<Reason>) -> Decision {
-        Decision::Wait(Wait::new(reasons, self.lingering()))
+        let linger = self.lingering(&reasons);
+        Decision::Wait(Wait::new(reasons, linger))
     }
 
     /// A wait in which what was just done may show any moment.
-    fn linger(&self, reasons: Vec<Reason>, until: crate::time::Timestamp) -> Decision {
+    fn linger(&self, reasons: Vec<Reason>, until: Timestamp) -> Decision {
         let linger = Some(until);
         Decision::Wait(Wait { linger, ..Wait::new(reasons, None) })
     }

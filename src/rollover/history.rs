@@ -108,7 +108,7 @@ impl Version {
 }
 
 /// How long after the last server let go of it a version with this TTL counts as cached.
-fn hold(ttl: Ttl, timing: &Timing) -> Span {
+pub fn hold(ttl: Ttl, timing: &Timing) -> Span {
     let caches = ttl.span().times(timing.ttl_multiple).max(timing.minimum_wait);
     timing.propagation_holdoff + caches + timing.margin
 }

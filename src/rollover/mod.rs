@@ -18,6 +18,7 @@
 
 pub mod action;
 pub mod decide;
+pub mod forecast;
 pub mod history;
 pub mod observation;
 pub mod phase;

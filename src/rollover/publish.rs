@@ -127,6 +127,12 @@ impl Situation<'_> {
         if desired.records == present.records && (same_ttl || leaving) {
             return Step::Done;
         }
+        if present.is_absent()
+            && !leaving
+            && let Some(problem) = self.without_tls(owner)
+        {
+            return Step::Stuck(problem);
+        }
         if RECORDS_MAX < desired.records.len() {
             return Step::Stuck(Problem {
                 message: format!(

@@ -199,31 +199,29 @@ impl Situation<'_> {
         self.spec.owners.iter().all(absent)
     }
 
-    /// Why a host may not enter DANE: a listener without TLS, or with another certificate
-    /// (RFC 7672, section 2.2: no TLSA records for a server without STARTTLS).
-    pub(crate) fn problems_before_first_publication(&self, bundle: &Bundle) -> Vec<Problem> {
-        let progress = self.progress(bundle);
-        let problem = |reason: &Reason| match reason {
-            Reason::Listener { listener, sight } => Some(Problem {
-                message: format!(
-                    "{} is not published: {} {sight}",
-                    listener.owner, listener.address
-                ),
-                hint: "let the server offer TLS with the certificate that rollover deploys; \
-                       records for a server without it would stop its mail"
-                    .to_owned(),
-            }),
-            _ => None,
-        };
-        let mut problems: Vec<Problem> = progress.reasons().iter().filter_map(problem).collect();
-        problems.dedup();
-        if self.seen.listeners.is_empty() {
-            problems.push(Problem {
-                message: "the host has no address that could be probed".to_owned(),
-                hint: "publish A or AAAA records for it, or list `addresses`".to_owned(),
-            });
+    /// Why an owner may not enter DANE: a listener without TLS, or one that does not say what it
+    /// presents (RFC 7672, section 2.2: no TLSA records for a server without STARTTLS).
+    pub(crate) fn without_tls(&self, owner: &TlsaOwner) -> Option<Problem> {
+        let hint = "let the server offer TLS with the certificate that rollover deploys; records \
+                    for a server without it would stop its mail";
+        let mut presents = false;
+        for (listener, sight) in self.seen.listeners.iter().filter(|(l, _)| l.owner == *owner) {
+            let reason = match sight {
+                Sight::Presented(_) => {
+                    presents = true;
+                    continue;
+                }
+                Sight::NotOffered => continue,
+                Sight::NoTls { reason } => format!("offers no TLS ({reason})"),
+                Sight::Silent { reason } => format!("does not say what it presents: {reason}"),
+            };
+            let message = format!("{owner} is not published: {} {reason}", listener.address);
+            return Some(Problem { message, hint: hint.to_owned() });
         }
-        problems
+        (!presents).then(|| Problem {
+            message: format!("{owner} is not published: no address presents a certificate"),
+            hint: hint.to_owned(),
+        })
     }
 
     /// Whether the trust anchor of what will be issued is known, and another than the present one.
@@ -443,8 +441,12 @@ impl Situation<'_> {
         reasons.collect()
     }
 
-    /// Until when it is worth looking again at once: an update was sent a moment ago.
-    pub(crate) fn lingering(&self) -> Option<Timestamp> {
+    /// Until when it is worth looking again at once: an update was sent a moment ago, and some
+    /// server does not show it yet.
+    pub(crate) fn lingering(&self, reasons: &[Reason]) -> Option<Timestamp> {
+        if !reasons.iter().any(|reason| matches!(reason, Reason::NameServer { .. })) {
+            return None;
+        }
         let versions = self.state.histories.values().flat_map(|history| &history.versions);
         let until = versions.filter_map(|version| match version.service {
             Service::Sent { at, .. } | Service::Ongoing { since: at } => {

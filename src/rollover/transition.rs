@@ -198,7 +198,11 @@ pub fn finish(spec: &HostSpec, state: &mut HostState) {
     };
     match rollover.target {
         Target::Bundle(id) => state.current = Some(id),
-        Target::NoRecords => state.withdrawn = rollover.kind == Kind::Withdrawal,
+        Target::NoRecords => {
+            state.withdrawn = rollover.kind == Kind::Withdrawal;
+            let deployed = state.served.deployment.as_ref().map(|deployment| deployment.bundle);
+            state.current = deployed.or(state.current);
+        }
     }
     if state.issuer_override.as_deref() == Some(&spec.issuer) {
         state.issuer_override = None;
