@@ -1,5 +1,7 @@
 //! Replaces the certificates of mail servers under DANE without stranding a sender.
 
+pub mod clock;
+pub mod command;
 pub mod config;
 pub mod keys;
 pub mod name;
@@ -7,6 +9,7 @@ pub mod pass;
 pub mod pki;
 pub mod policy;
 pub mod ports;
+pub mod probe;
 pub mod rollover;
 pub mod time;
 pub mod tlsa;
