@@ -1,6 +1,7 @@
 //! Replaces the certificates of mail servers under DANE without stranding a sender.
 
 pub mod config;
+pub mod durable;
 pub mod keys;
 pub mod name;
 pub mod pki;
