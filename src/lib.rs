@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod durable;
+pub mod issuer;
 pub mod keys;
 pub mod name;
 pub mod pki;
