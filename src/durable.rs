@@ -95,7 +95,7 @@ pub fn write(path: &Path, contents: &[u8], access: Access) -> Result<(), Durable
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_private(path: &Path, contents: &[u8]) -> Result<(), DurableError> {
     write(path, contents, Access::PRIVATE)
 }
@@ -106,7 +106,7 @@ pub fn write_private(path: &Path, contents: &[u8]) -> Result<(), DurableError> {
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn create_private(path: &Path, contents: &[u8]) -> Result<Made, DurableError> {
     let staged = stage(path, contents, Access::PRIVATE)?;
     let made = match staged.persist_noclobber(path) {

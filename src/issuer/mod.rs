@@ -13,9 +13,11 @@
 //! is never filled twice; and both hand out only what a DANE-TA(2) client would accept under the
 //! names asked for.
 
+mod acme;
 mod explain;
 mod orders;
 mod own_ca;
 mod verify;
 
+pub use acme::{Acme, Limits, Surroundings};
 pub use own_ca::OwnCa;

@@ -264,3 +264,52 @@ pub(super) fn to_pem(chain: &Chain) -> String {
     let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     pem::encode_many_config(&blocks, lines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let state = tempfile::tempdir().unwrap();
+        let book = OrderBook::new(state.path());
+        assert_eq!(book.record("one").unwrap(), None);
+        let mut record = Record::new("ab".repeat(32), vec!["mail.example.nl".to_owned()]);
+        record.placed = Some(Placed {
+            directory: "https://ca.example/dir".to_owned(),
+            url: "https://ca.example/order/1".to_owned(),
+            step: Step::Finalized,
+        });
+        book.keep_record("one", &record).unwrap();
+        assert_eq!(book.record("one").unwrap(), Some(record));
+        let mode = |name: &str| {
+            let metadata = fs::metadata(state.path().join(name)).unwrap();
+            metadata.permissions().mode() & 0o777
+        };
+        assert_eq!((mode("orders"), mode("orders/one.json")), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_record_of_another_version_or_a_torn_one_is_refused_with_its_path() {
+        let state = tempfile::tempdir().unwrap();
+        let book = OrderBook::new(state.path());
+        for (text, reason) in [
+            (
+                r#"{"version":2,"new":true}"#,
+                "it has version 2, and this program writes 1",
+            ),
+            (r#"{"version":1,"key":"#, "EOF while parsing"),
+            ("", "EOF while parsing"),
+            (
+                r#"{"version":1,"key":"","names":[],"placed":null,"challenges":[],"given-up":[],"x":1}"#,
+                "unknown field `x`",
+            ),
+        ] {
+            book.write("torn", "json", text.as_bytes()).unwrap();
+            let error = book.record("torn").unwrap_err().to_string();
+            assert!(error.contains("orders/torn.json` is damaged"), "{error}");
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}

@@ -244,3 +244,161 @@ pub(super) fn with_root(chain: Chain, known: &[Certificate]) -> Chain {
     certificates.push(root.clone());
     Chain::new(certificates).unwrap_or(chain)
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    use super::*;
+    use crate::pki::KeyType;
+
+    /// 2026-06-01T00:00:00Z.
+    const NOW: Timestamp = Timestamp::from_seconds(1_780_272_000);
+
+    /// A root, a CA below it, and a server's certificate below that, valid through 2026.
+    struct Family {
+        root: Certificate,
+        sub: Certificate,
+        leaf: Certificate,
+        key: PrivateKey,
+    }
+
+    fn params(name: &str, is_ca: IsCa) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2026, 12, 31);
+        params.is_ca = is_ca;
+        params
+    }
+
+    fn parse(certificate: &rcgen::Certificate) -> Certificate {
+        Certificate::from_der(certificate.der()).unwrap()
+    }
+
+    impl Family {
+        fn new() -> Self {
+            let ca = || IsCa::Ca(BasicConstraints::Unconstrained);
+            let (root_key, sub_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+            let root_params = params("Root", ca());
+            let root = parse(&root_params.self_signed(&root_key).unwrap());
+            let root_issuer = Issuer::new(root_params, root_key);
+            let sub_params = params("Sub", ca());
+            let sub = parse(&sub_params.signed_by(&sub_key, &root_issuer).unwrap());
+            let sub_issuer = Issuer::new(sub_params, sub_key);
+            let key = PrivateKey::generate(KeyType::EcdsaP256).unwrap();
+            let pair = KeyPair::from_pem(key.pem()).unwrap();
+            let mut leaf_params = params("leaf", IsCa::ExplicitNoCa);
+            leaf_params.subject_alt_names = vec![rcgen::SanType::DnsName(
+                "mail.example.nl".try_into().unwrap(),
+            )];
+            let leaf = parse(&leaf_params.signed_by(&pair, &sub_issuer).unwrap());
+            Self {
+                root,
+                sub,
+                leaf,
+                key,
+            }
+        }
+
+        fn chain(&self, certificates: &[&Certificate]) -> Chain {
+            Chain::new(certificates.iter().map(|c| (*c).clone()).collect()).unwrap()
+        }
+
+        fn judge(&self, certificates: &[&Certificate]) -> Result<(), ChainFault> {
+            let names = ["mail.example.nl".parse().unwrap()];
+            judge(&self.chain(certificates), &self.key, &names, NOW)
+        }
+    }
+
+    #[test]
+    fn chains_in_order_are_accepted_with_and_without_the_root() {
+        let f = Family::new();
+        f.judge(&[&f.leaf, &f.sub]).unwrap();
+        f.judge(&[&f.leaf, &f.sub, &f.root]).unwrap();
+    }
+
+    #[test]
+    fn chains_that_a_sender_could_not_follow_are_refused() {
+        let f = Family::new();
+        assert_eq!(f.judge(&[&f.leaf]), Err(ChainFault::Alone));
+        for disordered in [
+            &[&f.leaf, &f.root, &f.sub][..],
+            &[&f.leaf, &f.root],
+            &[&f.leaf, &f.leaf, &f.sub],
+            &[&f.leaf, &f.sub, &Family::new().root],
+        ] {
+            let fault = f.judge(disordered).unwrap_err();
+            assert!(matches!(fault, ChainFault::Disordered { .. }), "{fault}");
+        }
+    }
+
+    #[test]
+    fn another_key_another_name_and_another_time_are_refused() {
+        let f = Family::new();
+        let chain = f.chain(&[&f.leaf, &f.sub]);
+        let names = ["mail.example.nl".parse().unwrap()];
+        let other = Family::new().key;
+        let fault = judge(&chain, &other, &names, NOW).unwrap_err();
+        assert!(matches!(fault, ChainFault::OtherKey { .. }), "{fault}");
+
+        let others = ["mx.example.nl".parse().unwrap()];
+        let fault = judge(&chain, &f.key, &others, NOW).unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "the certificate does not name mx.example.nl, only mail.example.nl"
+        );
+
+        let early = f.leaf.not_before() - crate::time::Span::from_seconds(1);
+        let fault = judge(&chain, &f.key, &names, early).unwrap_err();
+        assert!(matches!(fault, ChainFault::NotYetValid { .. }), "{fault}");
+        let late = f.leaf.not_after() + crate::time::Span::from_seconds(1);
+        let fault = judge(&chain, &f.key, &names, late).unwrap_err();
+        assert!(matches!(fault, ChainFault::Expired { .. }), "{fault}");
+    }
+
+    #[test]
+    fn a_ca_certificate_is_no_servers() {
+        let f = Family::new();
+        let key = KeyPair::generate().unwrap();
+        let ca = params("CA", IsCa::Ca(BasicConstraints::Unconstrained));
+        let mut leaf = params("leaf", IsCa::Ca(BasicConstraints::Unconstrained));
+        leaf.subject_alt_names = vec![rcgen::SanType::DnsName(
+            "mail.example.nl".try_into().unwrap(),
+        )];
+        let root = parse(&ca.self_signed(&key).unwrap());
+        let pair = KeyPair::from_pem(f.key.pem()).unwrap();
+        let leaf = parse(&leaf.signed_by(&pair, &Issuer::new(ca, key)).unwrap());
+        let fault = f.judge(&[&leaf, &root]).unwrap_err();
+        assert!(matches!(fault, ChainFault::Unacceptable { .. }), "{fault}");
+    }
+
+    #[test]
+    fn the_anchor_is_the_issuing_ca_or_the_root_if_it_is_there() {
+        let f = Family::new();
+        let short = f.chain(&[&f.leaf, &f.sub]);
+        let whole = f.chain(&[&f.leaf, &f.sub, &f.root]);
+        for (chain, choice, expected) in [
+            (&short, AnchorChoice::IssuingCa, Some(&f.sub)),
+            (&whole, AnchorChoice::IssuingCa, Some(&f.sub)),
+            (&short, AnchorChoice::Root, None),
+            (&whole, AnchorChoice::Root, Some(&f.root)),
+        ] {
+            assert_eq!(trust_anchor(chain, choice).as_ref(), expected, "{choice:?}");
+        }
+        let stranger = f.chain(&[&f.leaf, &Family::new().sub]);
+        assert_eq!(trust_anchor(&stranger, AnchorChoice::IssuingCa), None);
+    }
+
+    #[test]
+    fn a_known_root_is_added_where_it_belongs_and_nowhere_else() {
+        let f = Family::new();
+        let stranger = Family::new();
+        let short = f.chain(&[&f.leaf, &f.sub]);
+        let whole = f.chain(&[&f.leaf, &f.sub, &f.root]);
+        let known = [stranger.root.clone(), f.sub.clone(), f.root.clone()];
+        assert_eq!(with_root(short.clone(), &known), whole);
+        assert_eq!(with_root(whole.clone(), &known), whole);
+        assert_eq!(with_root(short.clone(), &known[..2]), short);
+    }
+}
