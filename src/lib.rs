@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod durable;
+pub mod issuer;
 pub mod keys;
 pub mod name;
 pub mod pass;
@@ -11,5 +13,6 @@ pub mod policy;
 pub mod ports;
 pub mod probe;
 pub mod rollover;
+pub mod secret;
 pub mod time;
 pub mod tlsa;

@@ -296,7 +296,21 @@ pub trait Issuer: Send + Sync {
     /// # Errors
     ///
     /// With what the CA said.
-    async fn revoke(&self, certificate: &Certificate, key: &PrivateKey) -> Result<(), IssueError>;
+    async fn revoke(
+        &self,
+        certificate: &Certificate,
+        key: &PrivateKey,
+    ) -> Result<Revocation, IssueError>;
+}
+
+/// What became of a certificate that was to be revoked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Revocation {
+    /// The CA says to everybody who asks that it is revoked.
+    Revoked,
+    /// The CA publishes no revocations. Nothing more is to be done: DANE clients ask for none, and
+    /// the records that named the key or the CA are barred.
+    NotOffered,
 }
 
 /// Why a certificate was not issued.

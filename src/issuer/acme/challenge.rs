@@ -1,0 +1,290 @@
+//! Proof of control over names by TXT records (dns-01, RFC 8555, section 8.4).
+//!
+//! The CA may ask any name server of the zone, so it is called only when all of them answer right:
+//! a proof that fails costs an order, and counts against the CA's limits. The records are on file
+//! before they are in the DNS, and leave it when the errand ends, however it ends.
+
+use instant_acme::{AuthorizationStatus, ChallengeStatus, ChallengeType, Identifier, Order};
+
+use super::errand::{Errand, Progress};
+use super::failure::{Cause, Failure, describe_problem, kind};
+use super::http::Transport;
+use super::patience::Looks;
+use crate::issuer::orders::ChallengeRecord;
+use crate::name::DnsName;
+use crate::time::Ttl;
+
+/// The label below which proofs are published.
+const LABEL: &str = "_acme-challenge";
+
+/// The TTL of proofs: nobody needs them for long.
+const TTL: Ttl = Ttl::from_seconds(60);
+
+/// What has to be in the DNS for one name.
+struct Proof {
+    /// The zone that it goes into.
+    zone: DnsName,
+    /// The name that it goes to.
+    owner: DnsName,
+    /// The value.
+    value: String,
+}
+
+/// What the CA thinks of all proofs.
+enum Opinion {
+    /// It is still looking.
+    Undecided,
+    /// All are accepted.
+    Accepted,
+    /// One is not.
+    Refused(Cause),
+}
+
+impl Errand<'_> {
+    /// Proves control over all names that the CA is not convinced of.
+    pub(super) async fn authorize(
+        &mut self,
+        order: &mut Order,
+        transport: &Transport,
+    ) -> Result<Progress, Failure> {
+        let proofs = self.proofs(order).await?;
+        if proofs.is_empty() {
+            return Ok(Progress::Working);
+        }
+        self.publish(&proofs).await?;
+        self.call_the_judge(order).await?;
+        self.hear_the_judge(order, transport).await?;
+        Ok(Progress::Moved)
+    }
+
+    /// The proofs that the CA still wants.
+    async fn proofs(&self, order: &mut Order) -> Result<Vec<Proof>, Failure> {
+        let doing = self.doing("look at the authorizations");
+        let mut proofs = Vec::new();
+        let mut authorizations = order.authorizations();
+        while let Some(next) = authorizations.next().await {
+            let mut authorization = next.map_err(Failure::of(doing.clone()))?;
+            if authorization.status != AuthorizationStatus::Pending {
+                continue;
+            }
+            let kinds = authorization.challenges.iter();
+            let offered: Vec<String> = kinds.map(|c| format!("{:?}", c.r#type)).collect();
+            let name = authorization.identifier().to_string();
+            let Some(challenge) = authorization.challenge(ChallengeType::Dns01) else {
+                let offered = offered.join(", ");
+                return Err(Failure::of(doing)(Cause::NoChallenge { name, offered }));
+            };
+            let value = challenge.key_authorization().dns_value();
+            let Identifier::Dns(name) = challenge.identifier().identifier else {
+                let reason = format!("it wants a proof for {name}, which is no DNS name");
+                return Err(Failure::of(doing)(Cause::Garbled(reason)));
+            };
+            proofs.push(self.proof(name, value).await?);
+        }
+        Ok(proofs)
+    }
+
+    /// Where the proof for `name` goes.
+    async fn proof(&self, name: &str, value: String) -> Result<Proof, Failure> {
+        let doing = || format!("find the place of the proof for {name}");
+        let owner = name
+            .parse()
+            .and_then(|name: DnsName| name.child(LABEL))
+            .map_err(|e| Failure::of(doing())(Cause::Garbled(e.to_string())))?;
+        let zone = self.acme.around.dns.zone_of(&owner).await;
+        let zone = zone.map_err(Failure::of(doing()))?;
+        Ok(Proof { zone, owner, value })
+    }
+
+    /// Puts the proofs into the DNS, and waits until every name server serves them.
+    async fn publish(&mut self, proofs: &[Proof]) -> Result<(), Failure> {
+        for proof in proofs {
+            let record = ChallengeRecord {
+                zone: proof.zone.as_str().to_owned(),
+                name: proof.owner.as_str().to_owned(),
+                value: proof.value.clone(),
+            };
+            if !self.record.challenges.contains(&record) {
+                self.record.challenges.push(record);
+            }
+        }
+        self.keep()?;
+        let publisher = &self.acme.around.publisher;
+        for proof in proofs {
+            publisher
+                .add_txt(&proof.zone, &proof.owner, &proof.value, TTL)
+                .await
+                .map_err(Failure::of(format!("publish the proof at {}", proof.owner)))?;
+        }
+        for proof in proofs {
+            self.see_everywhere(proof).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every name server serves the proof.
+    async fn see_everywhere(&self, proof: &Proof) -> Result<(), Failure> {
+        let around = &self.acme.around;
+        let limit = self.acme.limits.propagation;
+        let start = around.clock.now();
+        // The looks themselves take time as well, when a name server is silent.
+        let mut looks = Looks::new(self.acme.limits.look, limit);
+        loop {
+            let seen = around.dns.txt_is_everywhere(
+                &proof.owner,
+                &proof.value,
+                &around.ignored_name_servers,
+            );
+            if seen.await {
+                return Ok(());
+            }
+            let pause = looks
+                .pause(None)
+                .filter(|_| around.clock.now().elapsed_since(&start) < limit);
+            let Some(pause) = pause else {
+                let doing = self.doing("prove control");
+                return Err(Failure::of(doing)(Cause::NotEverywhere {
+                    zone: proof.zone.clone(),
+                    owner: proof.owner.clone(),
+                    value: proof.value.clone(),
+                    limit,
+                }));
+            };
+            around.clock.sleep(pause).await;
+        }
+    }
+
+    /// Asks the CA to look at the proofs that it was not asked to look at yet.
+    async fn call_the_judge(&self, order: &mut Order) -> Result<(), Failure> {
+        let doing = self.doing("ask the CA to look at the proof");
+        let mut authorizations = order.authorizations();
+        while let Some(next) = authorizations.next().await {
+            let mut authorization = next.map_err(Failure::of(doing.clone()))?;
+            if authorization.status != AuthorizationStatus::Pending {
+                continue;
+            }
+            let Some(mut challenge) = authorization.challenge(ChallengeType::Dns01) else {
+                continue;
+            };
+            if challenge.status == ChallengeStatus::Pending {
+                let asked = challenge.set_ready().await;
+                asked.map_err(Failure::of(doing.clone()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the CA has decided over all proofs.
+    async fn hear_the_judge(
+        &mut self,
+        order: &mut Order,
+        transport: &Transport,
+    ) -> Result<(), Failure> {
+        let limit = self.acme.limits.decision;
+        let mut looks = Looks::new(self.acme.limits.look, limit);
+        let doing = self.doing("prove control");
+        loop {
+            match self.opinion(order).await? {
+                Opinion::Accepted => return Ok(()),
+                Opinion::Refused(cause) => {
+                    self.give_up(&cause.to_string())?;
+                    return Err(Failure::of(doing)(cause));
+                }
+                Opinion::Undecided => {}
+            }
+            let Some(pause) = looks.pause(transport.take_pace()) else {
+                return Err(Failure::of(doing)(Cause::Undecided(limit)));
+            };
+            self.acme.around.clock.sleep(pause).await;
+        }
+    }
+
+    /// What the CA thinks of the proofs now.
+    async fn opinion(&self, order: &mut Order) -> Result<Opinion, Failure> {
+        let doing = self.doing("ask the CA what it thinks of the proof");
+        let mut opinion = Opinion::Accepted;
+        let mut authorizations = order.authorizations();
+        while let Some(next) = authorizations.next().await {
+            let mut authorization = next.map_err(Failure::of(doing.clone()))?;
+            if authorization.status != AuthorizationStatus::Valid {
+                let refreshed = authorization.refresh().await;
+                refreshed.map_err(Failure::of(doing.clone()))?;
+            }
+            match authorization.status {
+                AuthorizationStatus::Valid => {}
+                AuthorizationStatus::Pending => opinion = Opinion::Undecided,
+                AuthorizationStatus::Invalid
+                | AuthorizationStatus::Revoked
+                | AuthorizationStatus::Expired
+                | AuthorizationStatus::Deactivated => {
+                    return Ok(Opinion::Refused(refusal(&authorization)));
+                }
+            }
+        }
+        Ok(opinion)
+    }
+
+    /// Why an order without a reason of its own is invalid: the refused proof.
+    pub(super) async fn refused_proof(&self, order: &mut Order) -> String {
+        match self.opinion(order).await {
+            Ok(Opinion::Refused(cause)) => cause.to_string(),
+            Ok(Opinion::Accepted | Opinion::Undecided) => "no reason given".to_owned(),
+            Err(failure) => failure.to_string(),
+        }
+    }
+
+    /// Removes the proofs from the DNS. What cannot be removed is tried again when the order is
+    /// asked for again; until then it is of no use to anybody.
+    pub(super) async fn clean(&mut self) {
+        if self.record.challenges.is_empty() {
+            return;
+        }
+        let mut left = Vec::new();
+        for challenge in std::mem::take(&mut self.record.challenges) {
+            if let Err(reason) = self.remove(&challenge).await {
+                tracing::warn!(
+                    name = challenge.name,
+                    value = challenge.value,
+                    reason,
+                    "a TXT record of an ACME challenge could not be removed"
+                );
+                left.push(challenge);
+            }
+        }
+        self.record.challenges = left;
+        if let Err(failure) = self.keep() {
+            tracing::warn!("{failure}");
+        }
+    }
+
+    /// Removes one proof from the DNS.
+    async fn remove(&self, challenge: &ChallengeRecord) -> Result<(), String> {
+        let zone = challenge.zone.parse().map_err(text)?;
+        let name = challenge.name.parse().map_err(text)?;
+        let publisher = &self.acme.around.publisher;
+        let removed = publisher.remove_txt(&zone, &name, &challenge.value).await;
+        removed.map_err(text)
+    }
+}
+
+/// An error as text.
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Why the CA refused the proof of an authorization.
+fn refusal(authorization: &instant_acme::AuthorizationHandle<'_>) -> Cause {
+    let name = authorization.identifier().to_string();
+    let problem = authorization
+        .challenges
+        .iter()
+        .find_map(|c| c.error.as_ref());
+    Cause::Challenge {
+        name,
+        reason: problem.map_or_else(
+            || format!("the authorization is {:?}", authorization.status).to_lowercase(),
+            describe_problem,
+        ),
+        kind: problem.map(kind).unwrap_or_default().to_owned(),
+    }
+}
