@@ -31,11 +31,7 @@ impl Access {
 
     /// These permissions for the user and group that run this program.
     pub const fn with_mode(mode: u32) -> Self {
-        Self {
-            mode,
-            owner: None,
-            group: None,
-        }
+        Self { mode, owner: None, group: None }
     }
 }
 
@@ -63,11 +59,7 @@ pub struct DurableError {
 impl DurableError {
     /// For `map_err`: what was tried, with which path.
     fn of<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
-        move |source| Self {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self { action, path: path.to_owned(), source }
     }
 
     /// What was tried, with which path, and what the system said, in one line.
@@ -128,9 +120,8 @@ pub fn create_directory(path: &Path) -> Result<(), DurableError> {
     if path.is_dir() {
         return Ok(());
     }
-    let missing = path
-        .ancestors()
-        .take_while(|above| !above.as_os_str().is_empty() && !above.is_dir());
+    let missing =
+        path.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.is_dir());
     let missing: Vec<&Path> = missing.collect();
     DirBuilder::new()
         .recursive(true)
@@ -164,9 +155,7 @@ fn stage(path: &Path, contents: &[u8], access: Access) -> Result<NamedTempFile, 
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(parent(path))
         .map_err(DurableError::of("create a file beside", path))?;
-    staged
-        .write_all(contents)
-        .map_err(DurableError::of("write", path))?;
+    staged.write_all(contents).map_err(DurableError::of("write", path))?;
     let file = staged.as_file();
     if access.owner.is_some() || access.group.is_some() {
         fchown(file, access.owner, access.group)
@@ -208,9 +197,7 @@ mod tests {
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
-        entries
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect()
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     #[test]
@@ -231,9 +218,7 @@ mod tests {
         fs::create_dir(&path).unwrap();
         let error = write_private(&path, b"secret").unwrap_err();
         assert!(
-            error
-                .describe()
-                .starts_with("cannot rename the new content to `"),
+            error.describe().starts_with("cannot rename the new content to `"),
             "{}",
             error.describe()
         );

@@ -148,6 +148,12 @@ impl Certificate {
         &self.0.der
     }
 
+    /// The certificate as a PEM block (RFC 7468, section 5).
+    pub fn to_pem(&self) -> String {
+        let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der()), config)
+    }
+
     /// The DER of the SubjectPublicKeyInfo: what selector SPKI(1) takes (RFC 6698, section 2.1.2).
     pub fn spki(&self) -> &[u8] {
         &self.0.spki
@@ -281,6 +287,11 @@ impl Chain {
     /// The server's own certificate.
     pub fn leaf(&self) -> &Certificate {
         &self.certificates[0]
+    }
+
+    /// The certificates as PEM blocks, in the order sent.
+    pub fn to_pem(&self) -> String {
+        self.certificates.iter().map(Certificate::to_pem).collect()
     }
 
     /// What follows the server's own certificate.

@@ -381,6 +381,12 @@ pub enum DeployError {
         /// What the system said.
         reason: String,
     },
+    /// A file could not be replaced.
+    #[error("{reason}")]
+    Write {
+        /// What was tried, with which file, and what the system said.
+        reason: String,
+    },
     /// A file does not hold what it should.
     #[error("{path} does not hold a key and its chain: {reason}")]
     Content {

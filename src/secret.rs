@@ -121,22 +121,15 @@ pub fn locate(
     credentials: Option<&Path>,
 ) -> Result<PathBuf, LocateError> {
     let Some(name) = written.strip_prefix(CREDENTIAL_PREFIX) else {
-        return if written.is_empty() {
-            Err(LocateError::Empty)
-        } else {
-            Ok(base.join(written))
-        };
+        return if written.is_empty() { Err(LocateError::Empty) } else { Ok(base.join(written)) };
     };
     // As systemd has it: a file name, printable, without the colon that separates it from a path.
     let allowed = |c: char| c.is_ascii_graphic() && c != '/' && c != ':';
     if matches!(name, "" | "." | "..") || !name.chars().all(allowed) {
-        return Err(LocateError::CredentialName {
-            name: name.to_owned(),
-        });
+        return Err(LocateError::CredentialName { name: name.to_owned() });
     }
-    let directory = credentials.ok_or_else(|| LocateError::NoCredentials {
-        name: name.to_owned(),
-    })?;
+    let directory =
+        credentials.ok_or_else(|| LocateError::NoCredentials { name: name.to_owned() })?;
     Ok(directory.join(name))
 }
 
@@ -161,32 +154,20 @@ pub fn read(path: &Path) -> Result<Zeroizing<String>, SecretError> {
     let mut octets = Zeroizing::new(Vec::with_capacity(room));
     file.take(LARGEST)
         .read_to_end(&mut octets)
-        .map_err(|source| SecretError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        .map_err(|source| SecretError::Read { path: path.to_owned(), source })?;
     match std::str::from_utf8(&octets) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(SecretError::NotText {
-            path: path.to_owned(),
-        }),
+        Err(_) => Err(SecretError::NotText { path: path.to_owned() }),
     }
 }
 
 /// Opens the file at `path` and judges the file that was opened, not the name: nobody can exchange
 /// it in between.
 fn open(path: &Path) -> Result<(File, Metadata), SecretError> {
-    let failed = |source| SecretError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| SecretError::Read { path: path.to_owned(), source };
     // A pipe without a writer would be waited for, and not by us.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .map_err(failed)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     judge(path, &metadata)?;
     Ok((file, metadata))
@@ -308,19 +289,11 @@ mod tests {
             ("/root/tsig.key", "/root/tsig.key"),
             ("credential:tsig", "/run/credentials/rollover.service/tsig"),
         ] {
-            assert_eq!(
-                locate(written, base, credentials),
-                Ok(PathBuf::from(found)),
-                "{written}"
-            );
+            assert_eq!(locate(written, base, credentials), Ok(PathBuf::from(found)), "{written}");
         }
-        for written in [
-            "",
-            "credential:",
-            "credential:..",
-            "credential:../shadow",
-            "credential:a:b",
-        ] {
+        for written in
+            ["", "credential:", "credential:..", "credential:../shadow", "credential:a:b"]
+        {
             assert!(locate(written, base, credentials).is_err(), "{written}");
         }
         let unset = locate("credential:tsig", base, None).unwrap_err();

@@ -10,12 +10,7 @@ use crate::ports::{Credential, DeployError};
 
 /// Key and chain as one text. A secret.
 pub(super) fn key_and_chain(credential: &Credential) -> Zeroizing<String> {
-    Zeroizing::new(format!("{}{}", with_newline(credential.key.pem()), chain(&credential.chain)))
-}
-
-/// A chain in PEM, the server's own certificate first.
-pub(super) fn chain(chain: &Chain) -> String {
-    chain.certificates().iter().map(crate::pki::Certificate::to_pem).collect()
+    Zeroizing::new(format!("{}{}", with_newline(credential.key.pem()), credential.chain.to_pem()))
 }
 
 /// A text that ends with a line break.
@@ -27,8 +22,7 @@ pub(super) fn with_newline(text: &str) -> String {
 pub(super) fn parse(path: &str, text: &str) -> Result<Credential, DeployError> {
     let error = |reason: String| DeployError::Content { path: path.to_owned(), reason };
     let key = PrivateKey::from_pem(text).map_err(|e| error(e.to_string()))?;
-    let certificates: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     let certificates = certificates.map_err(|e| error(format!("bad PEM: {e:?}")))?;
     let chain = Chain::from_der(&certificates).map_err(|e| error(e.to_string()))?;
     if chain.leaf().spki() != key.spki() {

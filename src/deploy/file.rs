@@ -1,52 +1,33 @@
-//! A file that appears under its name in one stroke: written, owned, synced, renamed.
+//! Files that a mail server reads: whose they are, and how one is replaced.
 
 use std::fs::{File, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Gid, Uid};
-
 use crate::config::FilesConfig;
+use crate::durable::{self, Access, DurableError};
 use crate::ports::DeployError;
-
-/// Who owns a file, and who may do what with it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Attributes {
-    /// Its owner; `None`: whoever runs this.
-    owner: Option<Uid>,
-    /// Its group; `None`: that of whoever runs this.
-    group: Option<Gid>,
-    /// Its permissions.
-    mode: u32,
-}
 
 /// A failed action on a file.
 pub(super) fn failed(action: &'static str, path: &Path, error: &std::io::Error) -> DeployError {
     DeployError::File { action, path: path.display().to_string(), reason: error.to_string() }
 }
 
-impl Attributes {
-    /// Looks up the names of the configuration.
-    pub(super) fn of(config: &FilesConfig) -> Result<Self, DeployError> {
-        let owner = config.owner.as_deref().map(|name| look_up("/etc/passwd", name)).transpose()?;
-        let group = config.group.as_deref().map(|name| look_up("/etc/group", name)).transpose()?;
-        Ok(Self {
-            owner: owner.map(Uid::from_raw),
-            group: group.map(Gid::from_raw),
-            mode: config.mode,
-        })
-    }
+/// A failed durable write.
+pub(super) fn not_written(error: &DurableError) -> DeployError {
+    DeployError::Write { reason: error.describe() }
+}
 
-    /// Gives an open file to its owner. The mode comes last: to change the owner takes bits away.
-    pub(super) fn apply(&self, file: &File, path: &Path) -> Result<(), DeployError> {
-        if self.owner.is_some() || self.group.is_some() {
-            rustix::fs::fchown(file, self.owner, self.group)
-                .map_err(|error| failed("change the owner of", path, &error.into()))?;
-        }
-        file.set_permissions(Permissions::from_mode(self.mode))
-            .map_err(|error| failed("set the mode of", path, &error))
-    }
+/// Who owns the files, and who may do what with them: the names of the configuration looked up.
+pub(super) fn access(config: &FilesConfig) -> Result<Access, DeployError> {
+    let look_up =
+        |table, name: &Option<String>| name.as_deref().map(|name| look_up(table, name)).transpose();
+    Ok(Access {
+        mode: config.mode,
+        owner: look_up("/etc/passwd", &config.owner)?,
+        group: look_up("/etc/group", &config.group)?,
+    })
 }
 
 /// The number of a user or group, by name or number.
@@ -78,11 +59,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, DeployError> {
 ///
 /// A symbolic link is not written through: behind it may lie another client's own file, which that
 /// client would overwrite.
-pub(super) fn replace(
-    path: &Path,
-    content: &[u8],
-    attributes: &Attributes,
-) -> Result<(), DeployError> {
+pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> Result<(), DeployError> {
     if path.is_symlink() {
         let error = std::io::Error::other(
             "it is a symbolic link, perhaps into another client's directory: let the mail server \
@@ -90,24 +67,29 @@ pub(super) fn replace(
         );
         return Err(failed("replace", path, &error));
     }
-    let directory = directory_of(path);
-    let mut staged = tempfile::Builder::new()
-        .prefix(".rollover-")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(&directory)
-        .map_err(|error| failed("write into", &directory, &error))?;
-    staged.write_all(content).map_err(|error| failed("write", path, &error))?;
-    attributes.apply(staged.as_file(), path)?;
-    staged.as_file().sync_all().map_err(|error| failed("sync", path, &error))?;
-    staged.persist(path).map_err(|error| failed("replace", path, &error.error))?;
-    sync_directory(&directory)
+    durable::write(path, content, access).map_err(|error| not_written(&error))
 }
 
 /// Syncs a directory, so that the names in it survive a loss of power.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), DeployError> {
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(|error| failed("sync", directory, &error))
+    durable::sync_directory(directory).map_err(|error| not_written(&error))
+}
+
+/// Creates a directory that the files' readers may enter; nobody else needs to list it.
+pub(super) fn create_directory(path: &Path, access: Access) -> Result<(), DeployError> {
+    match std::fs::create_dir(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed("create", path, &error)),
+    }
+    let directory = File::open(path).map_err(|error| failed("open", path, &error))?;
+    if access.owner.is_some() || access.group.is_some() {
+        std::os::unix::fs::fchown(&directory, access.owner, access.group)
+            .map_err(|error| failed("change the owner of", path, &error))?;
+    }
+    directory
+        .set_permissions(Permissions::from_mode(0o711))
+        .map_err(|error| failed("set the mode of", path, &error))
 }
 
 /// The directory of a file.

@@ -14,13 +14,12 @@
 //! Files that were plain before become links in an order in which a crash leaves a working pair: a
 //! generation with their very content is made first, then each is replaced by a link to it.
 
-use std::fs::Permissions;
-use std::io::ErrorKind;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::bundle;
-use super::file::{self, Attributes, failed};
+use super::file::{self, failed};
+use crate::durable::Access;
 use crate::ports::{Credential, DeployError};
 
 /// The link to the generation in use.
@@ -35,19 +34,19 @@ pub(super) fn switch(
     certificate_file: &Path,
     key_file: &Path,
     credential: &Credential,
-    attributes: &Attributes,
+    access: Access,
 ) -> Result<(), DeployError> {
     let store = store_of(certificate_file);
-    create_directory(&store, attributes)?;
+    file::create_directory(&store, access)?;
     let present = present(&store);
-    adopt_plain_files(&store, certificate_file, key_file, attributes)?;
+    adopt_plain_files(&store, certificate_file, key_file, access)?;
     let number = numbers(&store).into_iter().max().map_or(1, |number| number + 1);
     let generation = store.join(number.to_string());
-    create_directory(&generation, attributes)?;
-    let chain = bundle::chain(&credential.chain);
+    file::create_directory(&generation, access)?;
+    let chain = credential.chain.to_pem();
     let key = bundle::with_newline(credential.key.pem());
-    file::replace(&generation.join(CERTIFICATE), chain.as_bytes(), attributes)?;
-    file::replace(&generation.join(KEY), key.as_bytes(), attributes)?;
+    file::replace(&generation.join(CERTIFICATE), chain.as_bytes(), access)?;
+    file::replace(&generation.join(KEY), key.as_bytes(), access)?;
     point(&store.join(CURRENT), Path::new(&number.to_string()))?;
     point(certificate_file, &store.join(CURRENT).join(CERTIFICATE))?;
     point(key_file, &store.join(CURRENT).join(KEY))?;
@@ -71,7 +70,7 @@ fn adopt_plain_files(
     store: &Path,
     certificate_file: &Path,
     key_file: &Path,
-    attributes: &Attributes,
+    access: Access,
 ) -> Result<(), DeployError> {
     if store.join(CURRENT).is_symlink() {
         return Ok(());
@@ -80,9 +79,9 @@ fn adopt_plain_files(
         return Ok(());
     };
     let generation = store.join("0");
-    create_directory(&generation, attributes)?;
-    file::replace(&generation.join(CERTIFICATE), chain.as_bytes(), attributes)?;
-    file::replace(&generation.join(KEY), key.as_bytes(), attributes)?;
+    file::create_directory(&generation, access)?;
+    file::replace(&generation.join(CERTIFICATE), chain.as_bytes(), access)?;
+    file::replace(&generation.join(KEY), key.as_bytes(), access)?;
     point(&store.join(CURRENT), Path::new("0"))?;
     point(certificate_file, &store.join(CURRENT).join(CERTIFICATE))?;
     point(key_file, &store.join(CURRENT).join(KEY))
@@ -100,21 +99,6 @@ fn point(link: &Path, target: &Path) -> Result<(), DeployError> {
     symlink(target, &staged).map_err(|error| failed("link", &staged, &error))?;
     std::fs::rename(&staged, link).map_err(|error| failed("replace", link, &error))?;
     file::sync_directory(&directory)
-}
-
-/// Creates a directory that the files' readers may enter.
-fn create_directory(path: &Path, attributes: &Attributes) -> Result<(), DeployError> {
-    match std::fs::create_dir(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(failed("create", path, &error)),
-    }
-    let directory = std::fs::File::open(path).map_err(|error| failed("open", path, &error))?;
-    attributes.apply(&directory, path)?;
-    // Whoever may read the files may enter; nobody needs to list.
-    directory
-        .set_permissions(Permissions::from_mode(0o711))
-        .map_err(|error| failed("set the mode of", path, &error))
 }
 
 /// The generation in use.

@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-use self::file::Attributes;
+use crate::command;
 use crate::config::{FilesConfig, Place};
 use crate::pki::KeyType;
 use crate::ports::{Credential, DeployError, Deployed, Deployer};
-use crate::{command, ports};
 
 /// Deploys into files, then runs a reload command.
 #[derive(Clone, Debug)]
@@ -34,12 +33,12 @@ impl Files {
 
     /// Puts the files in place.
     fn write(&self, credentials: &[Credential]) -> Result<(), DeployError> {
-        let attributes = Attributes::of(&self.config)?;
+        let access = file::access(&self.config)?;
         match &self.config.place {
             Place::ChainFiles(files) => {
                 for credential in credentials {
                     let path = self.chain_file(files, credential.key_type)?;
-                    file::replace(path, bundle::key_and_chain(credential).as_bytes(), &attributes)?;
+                    file::replace(path, bundle::key_and_chain(credential).as_bytes(), access)?;
                 }
                 Ok(())
             }
@@ -49,7 +48,7 @@ impl Files {
                     let key_type = second.unwrap_or(self.key_types[0]);
                     return Err(DeployError::NoPlace { key_type });
                 };
-                generation::switch(certificate_file, key_file, credential, &attributes)
+                generation::switch(certificate_file, key_file, credential, access)
             }
         }
     }
@@ -95,9 +94,11 @@ impl Deployer for Files {
                 }
             }
             Place::Separate { certificate_file, key_file } => {
-                if let (Some(chain), Some(key)) = (file::read(certificate_file)?, file::read(key_file)?)
+                if let (Some(chain), Some(key)) =
+                    (file::read(certificate_file)?, file::read(key_file)?)
                 {
-                    let path = format!("{} with {}", certificate_file.display(), key_file.display());
+                    let path =
+                        format!("{} with {}", certificate_file.display(), key_file.display());
                     credentials.push(bundle::parse(&path, &format!("{key}\n{chain}"))?);
                 }
             }
@@ -105,7 +106,7 @@ impl Deployer for Files {
         Ok(credentials)
     }
 
-    async fn deploy(&self, credentials: &[Credential]) -> Result<ports::Deployed, DeployError> {
+    async fn deploy(&self, credentials: &[Credential]) -> Result<Deployed, DeployError> {
         self.write(credentials)?;
         self.reload().await
     }

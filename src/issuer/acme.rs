@@ -129,10 +129,7 @@ impl Acme {
     /// The chain of `order`: the one on disk, or a new one.
     async fn obtain(&self, order: &Order) -> Result<Chain, Failure> {
         let mut errand = Errand::begin(self, order)?;
-        let kept = self
-            .orders
-            .chain(&order.id)
-            .map_err(Failure::of("read the issued chain"))?;
+        let kept = self.orders.chain(&order.id).map_err(Failure::of("read the issued chain"))?;
         let outcome = match kept {
             Some(chain) => errand.judge(&chain).map(|()| chain),
             None => errand.walk().await,
@@ -146,18 +143,11 @@ impl Acme {
 
     /// Asks the CA to revoke a certificate.
     async fn ask_to_revoke(&self, certificate: &Certificate) -> Result<(), Failure> {
-        let doing = || {
-            format!(
-                "revoke the certificate with serial {}",
-                certificate.serial()
-            )
-        };
+        let doing = || format!("revoke the certificate with serial {}", certificate.serial());
         let session = self.accounts.open().await?;
         let der = CertificateDer::from(certificate.der());
-        let request = RevocationRequest {
-            certificate: &der,
-            reason: Some(RevocationReason::KeyCompromise),
-        };
+        let request =
+            RevocationRequest { certificate: &der, reason: Some(RevocationReason::KeyCompromise) };
         let answer = session.account.revoke(&request).await;
         match answer.map_err(Failure::of(doing())) {
             Err(failure) if failure.kind() == "alreadyRevoked" => Ok(()),

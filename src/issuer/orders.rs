@@ -150,9 +150,7 @@ impl OrderBookError {
 impl OrderBook {
     /// The orders under `state_dir`. Nothing is written before the first order.
     pub(super) fn new(state_dir: &Path) -> Self {
-        Self {
-            directory: state_dir.join("orders"),
-        }
+        Self { directory: state_dir.join("orders") }
     }
 
     /// The chain that was issued for the order `id`, if it was.
@@ -161,10 +159,7 @@ impl OrderBook {
         let Some(text) = read(&path)? else {
             return Ok(None);
         };
-        let damaged = |reason: String| OrderBookError::Damaged {
-            path: path.clone(),
-            reason,
-        };
+        let damaged = |reason: String| OrderBookError::Damaged { path: path.clone(), reason };
         let certificates = certificates(&text).map_err(damaged)?;
         Chain::new(certificates)
             .map(Some)
@@ -173,7 +168,7 @@ impl OrderBook {
 
     /// Keeps the chain that was issued for the order `id`.
     pub(super) fn keep_chain(&self, id: &str, chain: &Chain) -> Result<(), OrderBookError> {
-        self.write(id, "pem", to_pem(chain).as_bytes())
+        self.write(id, "pem", chain.to_pem().as_bytes())
     }
 
     /// Where the order `id` stands, if anything is known of it.
@@ -182,17 +177,13 @@ impl OrderBook {
         let Some(text) = read(&path)? else {
             return Ok(None);
         };
-        parse(&text)
-            .map(Some)
-            .map_err(|reason| OrderBookError::Damaged { path, reason })
+        parse(&text).map(Some).map_err(|reason| OrderBookError::Damaged { path, reason })
     }
 
     /// Keeps where the order `id` stands.
     pub(super) fn keep_record(&self, id: &str, record: &Record) -> Result<(), OrderBookError> {
-        let text = serde_json::to_vec_pretty(record).map_err(|e| OrderBookError::Read {
-            path: self.directory.clone(),
-            source: e.into(),
-        })?;
+        let text = serde_json::to_vec_pretty(record)
+            .map_err(|e| OrderBookError::Read { path: self.directory.clone(), source: e.into() })?;
         self.write(id, "json", &text)
     }
 
@@ -218,10 +209,7 @@ fn read(path: &Path) -> Result<Option<String>, OrderBookError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(OrderBookError::Read {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(OrderBookError::Read { path: path.to_owned(), source }),
     }
 }
 
@@ -236,10 +224,7 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     }
     let found: Versioned = serde_json::from_str(text).map_err(|e| e.to_string())?;
     if found.version != VERSION {
-        return Err(format!(
-            "it has version {}, and this program writes {VERSION}",
-            found.version
-        ));
+        return Err(format!("it has version {}, and this program writes {VERSION}", found.version));
     }
     serde_json::from_str(text).map_err(|e| e.to_string())
 }
@@ -252,17 +237,6 @@ pub(super) fn certificates(text: &str) -> Result<Vec<Certificate>, String> {
             Certificate::from_der(&der).map_err(|e| e.to_string())
         })
         .collect()
-}
-
-/// A chain as PEM, in the order in which it is sent.
-pub(super) fn to_pem(chain: &Chain) -> String {
-    let blocks: Vec<pem::Pem> = chain
-        .certificates()
-        .iter()
-        .map(|certificate| pem::Pem::new("CERTIFICATE", certificate.der()))
-        .collect();
-    let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    pem::encode_many_config(&blocks, lines)
 }
 
 #[cfg(test)]
@@ -295,10 +269,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let book = OrderBook::new(state.path());
         for (text, reason) in [
-            (
-                r#"{"version":2,"new":true}"#,
-                "it has version 2, and this program writes 1",
-            ),
+            (r#"{"version":2,"new":true}"#, "it has version 2, and this program writes 1"),
             (r#"{"version":1,"key":"#, "EOF while parsing"),
             ("", "EOF while parsing"),
             (

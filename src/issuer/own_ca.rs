@@ -110,9 +110,7 @@ impl OwnCa {
 
         let public = rcgen::SubjectPublicKeyInfo::from_der(order.key.spki())
             .map_err(|e| failed(e.to_string()))?;
-        let signed = params
-            .signed_by(&public, &self.signer)
-            .map_err(|e| failed(e.to_string()))?;
+        let signed = params.signed_by(&public, &self.signer).map_err(|e| failed(e.to_string()))?;
         let leaf = Certificate::from_der(signed.der()).map_err(|e| failed(e.to_string()))?;
         let mut certificates = vec![leaf];
         certificates.extend(self.authorities.iter().cloned());
@@ -138,10 +136,7 @@ impl OwnCa {
                 ca.not_after()
             );
         }
-        Ok((
-            (now - BACKDATED).max(ca.not_before()),
-            not_after.min(ca.not_after()),
-        ))
+        Ok(((now - BACKDATED).max(ca.not_before()), not_after.min(ca.not_after())))
     }
 }
 
@@ -194,15 +189,11 @@ fn after_epoch(moment: Timestamp) -> Duration {
 
 /// Reads the CA's certificate and those above it.
 fn read_authorities(path: &Path) -> Result<Vec<Certificate>, Fault> {
-    let fault = |reason: String| Fault::Certificate {
-        path: path.to_owned(),
-        reason,
-    };
+    let fault = |reason: String| Fault::Certificate { path: path.to_owned(), reason };
     let text = std::fs::read_to_string(path).map_err(|e| fault(e.to_string()))?;
     let authorities = certificates(&text).map_err(fault)?;
-    let ca = authorities
-        .first()
-        .ok_or_else(|| fault("it holds no certificate in PEM".to_owned()))?;
+    let ca =
+        authorities.first().ok_or_else(|| fault("it holds no certificate in PEM".to_owned()))?;
     if let Some(reason) = unfitness(ca) {
         return Err(fault(reason));
     }
@@ -259,10 +250,7 @@ fn read_signer(
     ca: &Certificate,
 ) -> Result<rcgen::Issuer<'static, KeyPair>, Fault> {
     let path = &config.key_file;
-    let key_fault = |reason: String| Fault::Key {
-        path: path.to_owned(),
-        reason,
-    };
+    let key_fault = |reason: String| Fault::Key { path: path.to_owned(), reason };
     let text = secret::read(path)?;
     let pair = KeyPair::from_pem(&text).map_err(|e| key_fault(e.to_string()))?;
     let key = PrivateKey::from_pem(&text).map_err(|e| key_fault(e.to_string()))?;

@@ -153,9 +153,7 @@ fn judge_as_client(
     names: &[DnsName],
     now: Timestamp,
 ) -> Result<(), ChainFault> {
-    let unacceptable = |e: webpki::Error| ChainFault::Unacceptable {
-        reason: e.to_string(),
-    };
+    let unacceptable = |e: webpki::Error| ChainFault::Unacceptable { reason: e.to_string() };
     let leaf_der = CertificateDer::from(leaf.der());
     let end_entity = EndEntityCert::try_from(&leaf_der).map_err(unacceptable)?;
     for name in names {
@@ -167,9 +165,7 @@ fn judge_as_client(
             },
         };
         let subject = ServerName::try_from(name.as_str()).map_err(|_| missing())?;
-        end_entity
-            .verify_is_valid_for_subject_name(&subject)
-            .map_err(|_| missing())?;
+        end_entity.verify_is_valid_for_subject_name(&subject).map_err(|_| missing())?;
     }
     let issuing_der = CertificateDer::from(issuing.der());
     let anchor = anchor_from_trusted_cert(&issuing_der).map_err(unacceptable)?;
@@ -215,14 +211,10 @@ pub(super) fn is_signed_by(lower: &Certificate, upper: &Certificate) -> bool {
 /// The certificate of `chain` that a `2 1 1` record names; `None` where the chain does not hold it.
 pub(super) fn trust_anchor(chain: &Chain, choice: AnchorChoice) -> Option<Certificate> {
     match choice {
-        AnchorChoice::IssuingCa => chain
-            .authorities()
-            .first()
-            .filter(|issuing| is_signed_by(chain.leaf(), issuing)),
-        AnchorChoice::Root => chain
-            .authorities()
-            .last()
-            .filter(|top| top.is_self_issued()),
+        AnchorChoice::IssuingCa => {
+            chain.authorities().first().filter(|issuing| is_signed_by(chain.leaf(), issuing))
+        }
+        AnchorChoice::Root => chain.authorities().last().filter(|top| top.is_self_issued()),
     }
     .cloned()
 }
@@ -233,11 +225,7 @@ pub(super) fn with_root(chain: Chain, known: &[Certificate]) -> Chain {
     let root = certificates
         .last()
         .filter(|top| !top.is_self_issued())
-        .and_then(|top| {
-            known
-                .iter()
-                .find(|root| root.is_self_issued() && is_signed_by(top, root))
-        });
+        .and_then(|top| known.iter().find(|root| root.is_self_issued() && is_signed_by(top, root)));
     let Some(root) = root else {
         return chain;
     };
@@ -289,16 +277,10 @@ mod tests {
             let key = PrivateKey::generate(KeyType::EcdsaP256).unwrap();
             let pair = KeyPair::from_pem(key.pem()).unwrap();
             let mut leaf_params = params("leaf", IsCa::ExplicitNoCa);
-            leaf_params.subject_alt_names = vec![rcgen::SanType::DnsName(
-                "mail.example.nl".try_into().unwrap(),
-            )];
+            leaf_params.subject_alt_names =
+                vec![rcgen::SanType::DnsName("mail.example.nl".try_into().unwrap())];
             let leaf = parse(&leaf_params.signed_by(&pair, &sub_issuer).unwrap());
-            Self {
-                root,
-                sub,
-                leaf,
-                key,
-            }
+            Self { root, sub, leaf, key }
         }
 
         fn chain(&self, certificates: &[&Certificate]) -> Chain {
@@ -363,9 +345,8 @@ mod tests {
         let key = KeyPair::generate().unwrap();
         let ca = params("CA", IsCa::Ca(BasicConstraints::Unconstrained));
         let mut leaf = params("leaf", IsCa::Ca(BasicConstraints::Unconstrained));
-        leaf.subject_alt_names = vec![rcgen::SanType::DnsName(
-            "mail.example.nl".try_into().unwrap(),
-        )];
+        leaf.subject_alt_names =
+            vec![rcgen::SanType::DnsName("mail.example.nl".try_into().unwrap())];
         let root = parse(&ca.self_signed(&key).unwrap());
         let pair = KeyPair::from_pem(f.key.pem()).unwrap();
         let leaf = parse(&leaf.signed_by(&pair, &Issuer::new(ca, key)).unwrap());

@@ -7,6 +7,7 @@ use crate::keys::PrivateKey;
 use crate::pki::{Chain, KeyType, Sha256Digest};
 use crate::ports::{
     Credential, DeployError, Event, IssueError, LedgerError, Order, PublishError, Remedy,
+    Revocation as Revoked,
 };
 use crate::rollover::action::{Action, Begin, KeySource, RrsetChange, Toward};
 use crate::rollover::observation::{Installed, Observation};
@@ -387,12 +388,16 @@ impl HostPass {
         let result = match self.ports.issuers.get(&revocation.issuer) {
             Some(issuer) => issuer.revoke(leaf, &key).await,
             // Nobody is known who could revoke it; that is no reason to ask for ever.
-            None => Ok(()),
+            None => Ok(Revoked::NotOffered),
         };
         match result {
-            Ok(()) => {
+            Ok(revoked) => {
                 transition::conclude_revocation(&mut progress.state, &revocation.chain.id());
-                Ok(self.conclude(progress, event, "revoked".to_owned())?)
+                let result = match revoked {
+                    Revoked::Revoked => "revoked",
+                    Revoked::NotOffered => "the CA offers no revocation; DANE senders ask for none",
+                };
+                Ok(self.conclude(progress, event, result.to_owned())?)
             }
             Err(error) => {
                 let report = FailureReport {

@@ -156,11 +156,7 @@ impl Front {
                 });
             }
         });
-        Self {
-            address,
-            shared,
-            task,
-        }
+        Self { address, shared, task }
     }
 
     /// Sets what is done with requests from now on, and begins to count anew.

@@ -4,10 +4,7 @@
 //! it is restarted, refuses nonces on purpose, and counts in its log what it issued: that log, and
 //! not what the issuer believes, says how often an order was filled.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test cannot do without may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without may panic")]
 
 mod front;
 mod pebble;
@@ -55,10 +52,7 @@ impl Lab {
     }
 
     fn config(&self) -> AcmeConfig {
-        config(
-            &self.identity,
-            &format!("https://{}/dir", self.front.address),
-        )
+        config(&self.identity, &format!("https://{}/dir", self.front.address))
     }
 
     /// An issuer as a new process would have it.
@@ -91,10 +85,7 @@ impl Lab {
 
 /// Looks often: a Pebble does not mind.
 fn brisk() -> Limits {
-    Limits {
-        look: Span::from_millis(20),
-        ..Limits::default()
-    }
+    Limits { look: Span::from_millis(20), ..Limits::default() }
 }
 
 fn config(identity: &Identity, directory_url: &str) -> AcmeConfig {
@@ -146,11 +137,7 @@ fn check(acme: &Acme, order: &Order, chain: &Chain) {
 async fn certificates_of_both_families_and_with_several_names_are_issued() {
     let lab = Lab::start(&[]).await;
     let acme = lab.acme();
-    let ecdsa = order(
-        "a-1",
-        KeyType::EcdsaP384,
-        &["mail.example.nl", "mx.example.nl"],
-    );
+    let ecdsa = order("a-1", KeyType::EcdsaP384, &["mail.example.nl", "mx.example.nl"]);
     let rsa = order("a-2", KeyType::Rsa2048, &["mail.example.nl"]);
     let chain = acme.issue(&ecdsa).await.unwrap();
     check(&acme, &ecdsa, &chain);
@@ -168,30 +155,15 @@ async fn certificates_of_both_families_and_with_several_names_are_issued() {
 async fn orders_side_by_side_share_one_account() {
     let lab = Lab::start(&CALM).await;
     let acme = lab.acme();
-    let side = |name| {
-        order(
-            &format!("s-{name}"),
-            KeyType::EcdsaP256,
-            &[&format!("{name}.example.nl")],
-        )
-    };
+    let side =
+        |name| order(&format!("s-{name}"), KeyType::EcdsaP256, &[&format!("{name}.example.nl")]);
     let orders = [side("a"), side("b"), side("c")];
-    let (a, b, c) = tokio::join!(
-        acme.issue(&orders[0]),
-        acme.issue(&orders[1]),
-        acme.issue(&orders[2])
-    );
+    let (a, b, c) =
+        tokio::join!(acme.issue(&orders[0]), acme.issue(&orders[1]), acme.issue(&orders[2]));
     for (order, chain) in orders.iter().zip([a, b, c]) {
         check(&acme, order, &chain.unwrap());
     }
-    assert_eq!(
-        lab.front
-            .seen()
-            .iter()
-            .filter(|l| l.contains("sign-me-up"))
-            .count(),
-        1
-    );
+    assert_eq!(lab.front.seen().iter().filter(|l| l.contains("sign-me-up")).count(), 1);
 }
 
 #[tokio::test]
@@ -214,8 +186,7 @@ async fn crash_at_each_request(action: fn() -> Action) {
         lab.state = tempfile::tempdir().unwrap();
         let issued = lab.pebble.issued();
         let order = mail(&format!("crash-{number}"));
-        lab.front
-            .plan(move |n, _| if n == number { action() } else { Action::Pass });
+        lab.front.plan(move |n, _| if n == number { action() } else { Action::Pass });
         if !lab.crash(&order).await {
             break;
         }
@@ -228,19 +199,9 @@ async fn crash_at_each_request(action: fn() -> Action) {
         assert_eq!(lab.pebble.issued(), issued + 1, "after {stopped_at:?}");
         assert!(lab.zone.records().is_empty(), "after {stopped_at:?}");
     }
-    for step in [
-        "/dir",
-        "nonce-plz",
-        "sign-me-up",
-        "order-plz",
-        "chalZ",
-        "finalize-order",
-        "certZ",
-    ] {
-        assert!(
-            stopped_at.iter().any(|l| l.contains(step)),
-            "{step}: {stopped_at:?}"
-        );
+    for step in ["/dir", "nonce-plz", "sign-me-up", "order-plz", "chalZ", "finalize-order", "certZ"]
+    {
+        assert!(stopped_at.iter().any(|l| l.contains(step)), "{step}: {stopped_at:?}");
     }
 }
 
@@ -265,14 +226,7 @@ async fn a_crash_while_the_proof_is_in_the_dns_leaves_nothing_there_in_the_end()
     lab.acme().issue(&order).await.unwrap();
     assert!(lab.zone.records().is_empty());
     assert_eq!(lab.pebble.issued(), 1);
-    assert_eq!(
-        lab.front
-            .seen()
-            .iter()
-            .filter(|l| l.contains("order-plz"))
-            .count(),
-        1
-    );
+    assert_eq!(lab.front.seen().iter().filter(|l| l.contains("order-plz")).count(), 1);
 }
 
 #[tokio::test]
@@ -295,11 +249,7 @@ async fn lost_answers_are_outlasted_without_ordering_twice() {
     lab.front.plan(move |_, line| {
         let kind = line.split('/').nth(1).unwrap_or_default().to_owned();
         let kind = kind.split(' ').next().unwrap_or_default().to_owned();
-        if broken.insert(kind) {
-            Action::BreakAfter
-        } else {
-            Action::Pass
-        }
+        if broken.insert(kind) { Action::BreakAfter } else { Action::Pass }
     });
     let order = mail("lost");
     let mut outcome = lab.acme().issue(&order).await;
@@ -330,10 +280,7 @@ async fn a_ca_that_forgot_account_and_order_gets_both_again() {
     assert_eq!(lab.pebble.issued(), 2);
     assert!(lab.zone.records().is_empty());
     let record = std::fs::read_to_string(lab.path("orders/across.json")).unwrap();
-    assert!(
-        record.contains("given-up") && record.contains("reason"),
-        "{record}"
-    );
+    assert!(record.contains("given-up") && record.contains("reason"), "{record}");
     assert_eq!(std::fs::read(lab.path("accounts/pebble.key")).unwrap(), key);
 
     // And under an issuer that holds the session open all along.
@@ -348,21 +295,11 @@ async fn a_refused_proof_is_reported_with_what_the_ca_said_and_replaced_the_next
     // The zone believes that it is published, and the CA finds nothing.
     let blind = Arc::new(Zone::new(None));
     let order = mail("refused");
-    let error = acme(&lab.config(), lab.state.path(), &blind, brisk())
-        .issue(&order)
-        .await
-        .unwrap_err();
-    assert!(
-        error
-            .message
-            .contains("did not accept the proof for mail.example.nl"),
-        "{error}"
-    );
+    let error =
+        acme(&lab.config(), lab.state.path(), &blind, brisk()).issue(&order).await.unwrap_err();
+    assert!(error.message.contains("did not accept the proof for mail.example.nl"), "{error}");
     assert!(error.message.contains("No TXT records found"), "{error}");
-    assert!(
-        matches!(error.remedy, Remedy::RetryLater { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error.remedy, Remedy::RetryLater { .. }), "{error:?}");
     assert!(blind.records().is_empty());
     lab.acme().issue(&order).await.unwrap();
     assert_eq!(lab.pebble.issued(), 1);
@@ -372,35 +309,18 @@ async fn a_refused_proof_is_reported_with_what_the_ca_said_and_replaced_the_next
 async fn a_name_server_that_lags_is_waited_for_and_then_named() {
     let lab = Lab::start(&CALM).await;
     lab.zone.lags.store(true, Ordering::SeqCst);
-    let limits = Limits {
-        propagation: Span::from_millis(600),
-        ..brisk()
-    };
+    let limits = Limits { propagation: Span::from_millis(600), ..brisk() };
     let order = mail("lag");
-    let error = acme(&lab.config(), lab.state.path(), &lab.zone, limits)
-        .issue(&order)
-        .await
-        .unwrap_err();
-    assert!(
-        error
-            .message
-            .contains("not every name server of example.nl served"),
-        "{error}"
-    );
+    let error =
+        acme(&lab.config(), lab.state.path(), &lab.zone, limits).issue(&order).await.unwrap_err();
+    assert!(error.message.contains("not every name server of example.nl served"), "{error}");
     assert!(matches!(error.remedy, Remedy::RetryLater { .. }));
     assert!(lab.zone.records().is_empty());
 
     // The same order goes on once it has caught up: the CA was never called to look in vain.
     lab.zone.lags.store(false, Ordering::SeqCst);
     lab.acme().issue(&order).await.unwrap();
-    assert_eq!(
-        lab.front
-            .seen()
-            .iter()
-            .filter(|l| l.contains("order-plz"))
-            .count(),
-        1
-    );
+    assert_eq!(lab.front.seen().iter().filter(|l| l.contains("order-plz")).count(), 1);
 }
 
 #[tokio::test]
@@ -424,24 +344,10 @@ async fn changed_contacts_are_told() {
     config.contact = vec!["mailto:postmaster@example.nl".to_owned()];
     lab.front.plan(|_, _| Action::Pass);
     lab.acme_with(&config).issue(&mail("c-2")).await.unwrap();
-    assert_eq!(
-        lab.front
-            .seen()
-            .iter()
-            .filter(|l| l.contains("my-account"))
-            .count(),
-        1
-    );
+    assert_eq!(lab.front.seen().iter().filter(|l| l.contains("my-account")).count(), 1);
     lab.front.plan(|_, _| Action::Pass);
     lab.acme_with(&config).issue(&mail("c-3")).await.unwrap();
-    assert_eq!(
-        lab.front
-            .seen()
-            .iter()
-            .filter(|l| l.contains("my-account"))
-            .count(),
-        0
-    );
+    assert_eq!(lab.front.seen().iter().filter(|l| l.contains("my-account")).count(), 0);
     let record = std::fs::read_to_string(lab.path("accounts/pebble.json")).unwrap();
     assert!(record.contains("postmaster"), "{record}");
 }
@@ -454,11 +360,7 @@ async fn a_root_is_the_anchor_only_where_it_is_sent_or_known() {
     let acme = lab.acme_with(&config);
     let chain = acme.issue(&mail("root-1")).await.unwrap();
     assert_eq!(chain.certificates().len(), 4, "the leaf and three CAs");
-    assert_eq!(
-        acme.trust_anchor(&chain),
-        None,
-        "Pebble does not send its root"
-    );
+    assert_eq!(acme.trust_anchor(&chain), None, "Pebble does not send its root");
 
     let root = lab.path("root.pem");
     let text = lab.front.fetch(lab.pebble.management, "/roots/0").await;
@@ -478,10 +380,7 @@ async fn an_order_on_disk_for_another_key_is_not_mixed_up() {
     lab.zone.hangs.store(true, Ordering::SeqCst);
     assert!(lab.crash(&order).await);
     let error = lab.acme().issue(&mail("mixed")).await.unwrap_err();
-    assert!(
-        error.message.contains("the order on disk was for key"),
-        "{error}"
-    );
+    assert!(error.message.contains("the order on disk was for key"), "{error}");
     assert_eq!(error.remedy, Remedy::AskOperator);
 }
 
@@ -492,18 +391,11 @@ async fn served(plan: impl FnMut(usize, &str) -> Action + Send + 'static) -> Iss
     front.plan(plan);
     let config = config(&identity, &format!("https://{}/dir", front.address));
     let state = tempfile::tempdir().unwrap();
-    let limits = Limits {
-        exchange: Span::from_millis(400),
-        tries: 2,
-        ..brisk()
-    };
+    let limits = Limits { exchange: Span::from_millis(400), tries: 2, ..brisk() };
     let acme = acme(&config, state.path(), &Arc::new(Zone::new(None)), limits);
     let issued = tokio::time::timeout(Duration::from_secs(20), acme.issue(&mail("bad"))).await;
     let error = issued.expect("it ends in time").unwrap_err();
-    assert!(
-        error.issuer == format!("pebble ({})", front.address),
-        "{error}"
-    );
+    assert!(error.issuer == format!("pebble ({})", front.address), "{error}");
     error
 }
 
@@ -525,10 +417,7 @@ fn directory(line_host: &str) -> Action {
 async fn a_server_that_never_answers_is_left_in_time() {
     let error = served(|_, _| Action::HangBefore).await;
     assert_eq!(error.remedy, Remedy::RetryLater { not_before: None });
-    assert!(
-        error.message.contains("did not answer within 400ms"),
-        "{error}"
-    );
+    assert!(error.message.contains("did not answer within 400ms"), "{error}");
 }
 
 #[tokio::test]
@@ -538,18 +427,10 @@ async fn a_listener_that_speaks_no_tls_and_one_that_is_not_there_are_left_in_tim
     for address in [silent.local_addr().unwrap(), free_address()] {
         let config = config(&identity, &format!("https://{address}/dir"));
         let state = tempfile::tempdir().unwrap();
-        let limits = Limits {
-            exchange: Span::from_millis(300),
-            tries: 2,
-            ..brisk()
-        };
+        let limits = Limits { exchange: Span::from_millis(300), tries: 2, ..brisk() };
         let acme = acme(&config, state.path(), &Arc::new(Zone::new(None)), limits);
         let error = acme.issue(&mail("nobody")).await.unwrap_err();
-        assert_eq!(
-            error.remedy,
-            Remedy::RetryLater { not_before: None },
-            "{error}"
-        );
+        assert_eq!(error.remedy, Remedy::RetryLater { not_before: None }, "{error}");
         assert!(error.message.contains(&address.to_string()), "{error}");
     }
 }
@@ -560,21 +441,13 @@ async fn a_server_that_is_not_trusted_is_a_matter_for_the_operator() {
     let mut config = lab.config();
     let other = Identity::new();
     config.ca_file = Some(other.root());
-    let error = lab
-        .acme_with(&config)
-        .issue(&mail("untrusted"))
-        .await
-        .unwrap_err();
+    let error = lab.acme_with(&config).issue(&mail("untrusted")).await.unwrap_err();
     assert!(error.message.contains("UnknownIssuer"), "{error}");
     assert_eq!(error.remedy, Remedy::AskOperator);
     assert!(error.hint.contains("ca-file"), "{}", error.hint);
 
     config.ca_file = Some("/nowhere/root.pem".into());
-    let error = lab
-        .acme_with(&config)
-        .issue(&mail("missing"))
-        .await
-        .unwrap_err();
+    let error = lab.acme_with(&config).issue(&mail("missing")).await.unwrap_err();
     assert!(error.message.contains("/nowhere/root.pem"), "{error}");
     assert_eq!(error.remedy, Remedy::AskOperator);
 }
@@ -584,21 +457,12 @@ async fn garbage_is_told_from_acme() {
     let error = served(|_, _| answer("200 OK", "", "<html>It works!</html>")).await;
     assert!(error.message.contains("cannot be understood"), "{error}");
     let error = served(|_, _| answer("404 Not Found", "", "<h1>no such page</h1>")).await;
-    assert!(
-        error
-            .message
-            .contains("404 Not Found: `<h1>no such page</h1>`"),
-        "{error}"
-    );
+    assert!(error.message.contains("404 Not Found: `<h1>no such page</h1>`"), "{error}");
     assert_eq!(error.remedy, Remedy::AskOperator);
     let error = served(|_, _| answer("200 OK", "", &"x".repeat(2 << 20))).await;
     assert!(error.message.contains("length limit exceeded"), "{error}");
     let error = served(|_, _| Action::Answer("SSH-2.0-OpenSSH_9.2\r\n".to_owned())).await;
-    assert_eq!(
-        error.remedy,
-        Remedy::RetryLater { not_before: None },
-        "{error}"
-    );
+    assert_eq!(error.remedy, Remedy::RetryLater { not_before: None }, "{error}");
     let error = served(|_, _| answer("302 Found", "Location: /elsewhere\r\n", "")).await;
     assert!(error.message.contains("302 Found"), "{error}");
 }
@@ -609,16 +473,9 @@ async fn retry_after_is_handed_on() {
         |_: usize, _: &str| answer("503 Service Unavailable", "Retry-After: 900\r\n", "busy");
     let error = served(busy).await;
     let quarter = Some(Span::from_seconds(900));
-    assert_eq!(
-        error.remedy,
-        Remedy::RetryLater {
-            not_before: quarter
-        }
-    );
+    assert_eq!(error.remedy, Remedy::RetryLater { not_before: quarter });
     assert!(
-        error
-            .message
-            .contains("503 Service Unavailable: `busy`; it asks for a pause of 15m"),
+        error.message.contains("503 Service Unavailable: `busy`; it asks for a pause of 15m"),
         "{error}"
     );
 }
@@ -644,12 +501,7 @@ async fn a_rate_limit_is_reported_with_the_cas_words_and_not_tried_again() {
         "cannot place the order for mail.example.nl: the CA says: too many certificates (5) \
          already issued for this exact set of names (rateLimited); it asks for a pause of 1d"
     );
-    let asked = lab
-        .front
-        .seen()
-        .iter()
-        .filter(|l| l.contains("order-plz"))
-        .count();
+    let asked = lab.front.seen().iter().filter(|l| l.contains("order-plz")).count();
     assert_eq!(asked, 1);
 }
 

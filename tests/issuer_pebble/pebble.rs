@@ -47,11 +47,7 @@ pub(crate) fn free_address() -> SocketAddr {
 /// Starts a program with its output in a file.
 #[expect(clippy::disallowed_methods, reason = "the lab's daemons are processes")]
 fn start(program: &str, arguments: &[&str], environment: &[(&str, &str)], log: &Path) -> Process {
-    let file = fs::File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .unwrap();
+    let file = fs::File::options().create(true).append(true).open(log).unwrap();
     let child = std::process::Command::new(program)
         .args(arguments)
         .envs(environment.iter().copied())
@@ -137,13 +133,7 @@ impl Pebble {
         environment.extend(&self.environment);
         self.process = Some(start(
             "pebble",
-            &[
-                "-strict",
-                "-config",
-                config.to_str().unwrap(),
-                "-dnsserver",
-                &dns,
-            ],
+            &["-strict", "-config", config.to_str().unwrap(), "-dnsserver", &dns],
             &environment,
             &self.path("pebble.log"),
         ));

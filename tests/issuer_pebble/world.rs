@@ -87,8 +87,7 @@ impl Zone {
     async fn tell(&self, name: &DnsName) {
         let _one_at_a_time = self.telling.lock().await;
         let host = name.absolute();
-        self.post("/clear-txt", &format!(r#"{{"host":"{host}"}}"#))
-            .await;
+        self.post("/clear-txt", &format!(r#"{{"host":"{host}"}}"#)).await;
         for (at, value) in self.records() {
             if at == name.as_str() {
                 let body = format!(r#"{{"host":"{host}","value":"{value}"}}"#);
@@ -180,10 +179,7 @@ impl Dns for Zone {
         if name.is_within(&zone) {
             return Ok(zone);
         }
-        Err(LookupError {
-            what: format!("{name} SOA"),
-            reason: "NXDOMAIN".to_owned(),
-        })
+        Err(LookupError { what: format!("{name} SOA"), reason: "NXDOMAIN".to_owned() })
     }
 
     async fn addresses(&self, _: &DnsName) -> Result<Vec<IpAddr>, LookupError> {

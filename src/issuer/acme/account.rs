@@ -100,12 +100,9 @@ impl Accounts {
         if let Some(session) = &*open {
             return Ok(session.clone());
         }
-        let transport = Transport::new(
-            self.config.ca_file.as_deref(),
-            self.exchange,
-            self.clock.clone(),
-        )
-        .map_err(Failure::of("speak HTTPS"))?;
+        let transport =
+            Transport::new(self.config.ca_file.as_deref(), self.exchange, self.clock.clone())
+                .map_err(Failure::of("speak HTTPS"))?;
         let account = match self.record() {
             Some(record) => self.resume(record, &transport).await?,
             None => self.register(&transport).await?,
@@ -151,10 +148,7 @@ impl Accounts {
         let key = Key::from_pkcs8_der(der.clone_key()).map_err(Failure::of(doing()))?;
         // This agrees to the CA's terms: a configuration without `accept-terms` is not loaded.
         let (account, _) = Account::builder_with_http(Box::new(transport.clone()))
-            .create_from_key(
-                (key, PrivateKeyDer::Pkcs8(der)),
-                self.config.directory_url.clone(),
-            )
+            .create_from_key((key, PrivateKeyDer::Pkcs8(der)), self.config.directory_url.clone())
             .await
             .map_err(Failure::of(doing()))?;
         if !self.config.contact.is_empty() {

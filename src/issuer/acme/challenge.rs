@@ -138,9 +138,8 @@ impl Errand<'_> {
             if seen.await {
                 return Ok(());
             }
-            let pause = looks
-                .pause(None)
-                .filter(|_| around.clock.now().elapsed_since(&start) < limit);
+            let pause =
+                looks.pause(None).filter(|_| around.clock.now().elapsed_since(&start) < limit);
             let Some(pause) = pause else {
                 let doing = self.doing("prove control");
                 return Err(Failure::of(doing)(Cause::NotEverywhere {
@@ -275,10 +274,7 @@ fn text(error: impl std::fmt::Display) -> String {
 /// Why the CA refused the proof of an authorization.
 fn refusal(authorization: &instant_acme::AuthorizationHandle<'_>) -> Cause {
     let name = authorization.identifier().to_string();
-    let problem = authorization
-        .challenges
-        .iter()
-        .find_map(|c| c.error.as_ref());
+    let problem = authorization.challenges.iter().find_map(|c| c.error.as_ref());
     Cause::Challenge {
         name,
         reason: problem.map_or_else(

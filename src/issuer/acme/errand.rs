@@ -62,13 +62,7 @@ impl<'a> Errand<'a> {
                 here: tell(&key, &names),
             }));
         }
-        Ok(Self {
-            acme,
-            order,
-            record,
-            placed_here: false,
-            account_renewed: false,
-        })
+        Ok(Self { acme, order, record, placed_here: false, account_renewed: false })
     }
 
     /// Goes all the way, as far as patience reaches.
@@ -125,9 +119,8 @@ impl<'a> Errand<'a> {
     /// Places the order.
     async fn place(&mut self, session: &Session) -> Result<Progress, Failure> {
         let names = self.order.names.iter();
-        let identifiers: Vec<Identifier> = names
-            .map(|name| Identifier::Dns(name.as_str().to_owned()))
-            .collect();
+        let identifiers: Vec<Identifier> =
+            names.map(|name| Identifier::Dns(name.as_str().to_owned())).collect();
         let wanted = NewOrder::new(&identifiers);
         let placed = session.account.new_order(&wanted).await;
         let placed = placed.map_err(Failure::of(self.doing("place the order")))?;
@@ -138,11 +131,7 @@ impl<'a> Errand<'a> {
         });
         self.placed_here = true;
         self.keep()?;
-        tracing::info!(
-            order = self.order.id,
-            url = placed.url(),
-            "placed the ACME order"
-        );
+        tracing::info!(order = self.order.id, url = placed.url(), "placed the ACME order");
         Ok(Progress::Moved)
     }
 
@@ -222,16 +211,8 @@ impl<'a> Errand<'a> {
             Step::Placed => reason.to_owned(),
             Step::Finalized => format!("{reason} (a certificate may have been issued)"),
         };
-        tracing::warn!(
-            order = self.order.id,
-            url = placed.url,
-            reason,
-            "gave up an ACME order"
-        );
-        self.record.given_up.push(GivenUp {
-            url: placed.url,
-            reason,
-        });
+        tracing::warn!(order = self.order.id, url = placed.url, reason, "gave up an ACME order");
+        self.record.given_up.push(GivenUp { url: placed.url, reason });
         self.keep()
     }
 

@@ -122,10 +122,7 @@ impl Failure {
     /// For `map_err`: names what was being done.
     pub(super) fn of<C: Into<Cause>>(doing: impl Into<String>) -> impl FnOnce(C) -> Self {
         let doing = doing.into();
-        move |cause| Self {
-            doing,
-            cause: cause.into(),
-        }
+        move |cause| Self { doing, cause: cause.into() }
     }
 
     /// Whether another try of the same step, at once or after a short pause, may go better.
@@ -135,13 +132,9 @@ impl Failure {
                 HttpFailure::Unreachable { .. } | HttpFailure::TimedOut { .. } => true,
                 HttpFailure::Untrusted { .. } => false,
                 HttpFailure::Foreign { status, .. } => status.is_server_error(),
-                HttpFailure::Problem {
-                    problem, status, ..
-                } => {
-                    matches!(
-                        kind(problem),
-                        "badNonce" | "serverInternal" | "orderNotReady"
-                    ) || status.is_server_error()
+                HttpFailure::Problem { problem, status, .. } => {
+                    matches!(kind(problem), "badNonce" | "serverInternal" | "orderNotReady")
+                        || status.is_server_error()
                 }
             },
             Cause::Garbled(_)
@@ -199,9 +192,9 @@ impl Failure {
             return false;
         };
         match &**failure {
-            HttpFailure::Problem {
-                problem, status, ..
-            } => status.as_u16() == 404 || matches!(kind(problem), "malformed" | "unauthorized"),
+            HttpFailure::Problem { problem, status, .. } => {
+                status.as_u16() == 404 || matches!(kind(problem), "malformed" | "unauthorized")
+            }
             HttpFailure::Foreign { status, .. } => matches!(status.as_u16(), 404 | 410),
             HttpFailure::Unreachable { .. }
             | HttpFailure::Untrusted { .. }
@@ -226,24 +219,14 @@ impl Failure {
 
     /// What has to happen before another pass tries again.
     pub(super) fn remedy(&self) -> Remedy {
-        let later = Remedy::RetryLater {
-            not_before: self.retry_after(),
-        };
+        let later = Remedy::RetryLater { not_before: self.retry_after() };
         match &self.cause {
             Cause::Http(failure) => match &**failure {
                 HttpFailure::Unreachable { .. } | HttpFailure::TimedOut { .. } => later,
                 HttpFailure::Untrusted { .. } => Remedy::AskOperator,
-                HttpFailure::Foreign {
-                    status,
-                    retry_after,
-                    ..
-                } => {
+                HttpFailure::Foreign { status, retry_after, .. } => {
                     let busy = status.is_server_error() || status.as_u16() == 429;
-                    if busy || retry_after.is_some() {
-                        later
-                    } else {
-                        Remedy::AskOperator
-                    }
+                    if busy || retry_after.is_some() { later } else { Remedy::AskOperator }
                 }
                 HttpFailure::Problem { .. } if self.is_passing() => later,
                 HttpFailure::Problem { .. } if self.retry_after().is_some() => later,
@@ -378,11 +361,7 @@ pub(super) fn describe_problem(problem: &Problem) -> String {
 /// A failed exchange in one line.
 fn describe(failure: &HttpFailure) -> String {
     let (said, retry_after) = match failure {
-        HttpFailure::Problem {
-            problem,
-            retry_after,
-            ..
-        } => {
+        HttpFailure::Problem { problem, retry_after, .. } => {
             let said = format!("the CA says: {}", describe_problem(problem));
             (said, *retry_after)
         }

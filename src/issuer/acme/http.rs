@@ -174,16 +174,11 @@ impl Transport {
         mut request: Request<BodyWrapper<Bytes>>,
     ) -> Result<BytesResponse, HttpFailure> {
         let url = request.uri().to_string();
-        request
-            .headers_mut()
-            .insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
         let limit = self.0.limit;
         let response = tokio::time::timeout(Duration::from(limit), self.send(request, &url))
             .await
-            .map_err(|_| HttpFailure::TimedOut {
-                url: url.clone(),
-                limit,
-            })??;
+            .map_err(|_| HttpFailure::TimedOut { url: url.clone(), limit })??;
         tracing::debug!(url, status = response.status().as_u16(), "ACME exchange");
         self.sort(response, url)
     }
@@ -234,11 +229,7 @@ impl Transport {
         if problem.r#type.as_deref() == Some(BAD_NONCE) {
             return Ok(response.map(Full::new).into());
         }
-        Err(HttpFailure::Problem {
-            problem,
-            status,
-            retry_after,
-        })
+        Err(HttpFailure::Problem { problem, status, retry_after })
     }
 }
 
@@ -261,10 +252,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, RootsError> {
     let native = rustls_native_certs::load_native_certs();
     store.add_parsable_certificates(native.certs);
     if let Some(path) = ca_file {
-        let failed = |reason: String| RootsError::File {
-            path: path.display().to_string(),
-            reason,
-        };
+        let failed = |reason: String| RootsError::File { path: path.display().to_string(), reason };
         let text = fs::read(path).map_err(|e| failed(e.to_string()))?;
         let mut found = false;
         for block in CertificateDer::pem_slice_iter(&text) {
@@ -293,9 +281,7 @@ fn is_about_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
         .downcast_ref::<io::Error>()
         .and_then(|io| io.get_ref())
         .map(|inner| inner as &(dyn std::error::Error + 'static));
-    within
-        .or_else(|| error.source())
-        .is_some_and(is_about_certificate)
+    within.or_else(|| error.source()).is_some_and(is_about_certificate)
 }
 
 /// When a server wants to be asked again: seconds, or a date (RFC 9110, section 10.2.3).

@@ -67,9 +67,7 @@ impl Patience {
         self.nonces = 0;
         self.steps += 1;
         if STEPS_MOST < self.steps {
-            return Err(Failure::of("obtain the certificate")(Cause::Unsettled(
-                STEPS_MOST,
-            )));
+            return Err(Failure::of("obtain the certificate")(Cause::Unsettled(STEPS_MOST)));
         }
         Ok(())
     }
@@ -91,11 +89,7 @@ impl Patience {
         }
         if failure.kind() == "badNonce" {
             self.nonces += 1;
-            return if self.nonces < NONCES_MOST {
-                Ok(Span::ZERO)
-            } else {
-                Err(failure)
-            };
+            return if self.nonces < NONCES_MOST { Ok(Span::ZERO) } else { Err(failure) };
         }
         self.failures += 1;
         let pause = failure
@@ -111,11 +105,7 @@ impl Patience {
 impl Looks {
     /// Looks with a first pause of `first`, which may take `limit` in all.
     pub(super) fn new(first: Span, limit: Span) -> Self {
-        Self {
-            next: first,
-            total: Span::ZERO,
-            limit,
-        }
+        Self { next: first, total: Span::ZERO, limit }
     }
 
     /// The next pause, longer than the last, and as long as was `asked` for, within bounds; `None`
@@ -124,10 +114,7 @@ impl Looks {
         if self.limit <= self.total {
             return None;
         }
-        let pause = self
-            .next
-            .max(asked.unwrap_or(Span::ZERO))
-            .min(PAUSE_LONGEST);
+        let pause = self.next.max(asked.unwrap_or(Span::ZERO)).min(PAUSE_LONGEST);
         self.next = self.next.fraction(3, 2).min(LOOK_LONGEST);
         self.total = self.total + pause;
         Some(pause)
@@ -150,10 +137,7 @@ mod tests {
 
     #[test]
     fn a_passing_failure_is_tried_again_with_growing_pauses_and_then_reported() {
-        let mut patience = Patience::new(Limits {
-            tries: 3,
-            ..Limits::default()
-        });
+        let mut patience = Patience::new(Limits { tries: 3, ..Limits::default() });
         let mut endure = || patience.endure(problem("serverInternal", None));
         assert_eq!(endure().unwrap(), Span::from_millis(500));
         assert_eq!(endure().unwrap(), Span::from_millis(1000));
@@ -166,10 +150,7 @@ mod tests {
         let short = patience.endure(problem("serverInternal", Some(7)));
         assert_eq!(short.unwrap(), Span::from_seconds(7));
         let long = patience.endure(problem("serverInternal", Some(3600)));
-        assert_eq!(
-            long.unwrap_err().retry_after(),
-            Some(Span::from_seconds(3600))
-        );
+        assert_eq!(long.unwrap_err().retry_after(), Some(Span::from_seconds(3600)));
     }
 
     #[test]
@@ -181,18 +162,16 @@ mod tests {
     #[test]
     fn refused_nonces_are_tried_again_many_times_but_not_for_ever() {
         let mut patience = Patience::new(Limits::default());
-        let endured = (0..100)
-            .take_while(|_| patience.endure(problem("badNonce", None)).is_ok())
-            .count();
+        let endured =
+            (0..100).take_while(|_| patience.endure(problem("badNonce", None)).is_ok()).count();
         assert_eq!(endured, 19);
     }
 
     #[test]
     fn looks_grow_apart_and_end() {
         let mut looks = Looks::new(Span::from_millis(250), Span::from_seconds(10));
-        let pauses: Vec<u64> = std::iter::from_fn(|| looks.pause(None))
-            .map(Span::as_millis)
-            .collect();
+        let pauses: Vec<u64> =
+            std::iter::from_fn(|| looks.pause(None)).map(Span::as_millis).collect();
         assert_eq!(pauses[..3], [250, 375, 562]);
         assert_eq!(pauses.last(), Some(&2000));
         assert!((10_000..12_000).contains(&pauses.iter().sum::<u64>()));

@@ -23,11 +23,7 @@ struct Still(i64);
 #[async_trait]
 impl Clock for Still {
     fn now(&self) -> Moment {
-        Moment {
-            wall: Timestamp::from_seconds(self.0),
-            boot: 1,
-            uptime: Span::ZERO,
-        }
+        Moment { wall: Timestamp::from_seconds(self.0), boot: 1, uptime: Span::ZERO }
     }
 
     async fn sleep(&self, _: Span) {}
@@ -49,12 +45,8 @@ impl House {
         let directory = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "House CA");
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, "Käse & Söhne");
+        params.distinguished_name.push(DnType::CommonName, "House CA");
+        params.distinguished_name.push(DnType::OrganizationName, "Käse & Söhne");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.not_before = rcgen::date_time_ymd(2025, 6, 1);
@@ -113,14 +105,9 @@ fn order(id: &str, key_type: KeyType, names: &[&str]) -> Order {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the judge of these tests is another program"
-)]
+#[expect(clippy::disallowed_methods, reason = "the judge of these tests is another program")]
 fn openssl(arguments: &[&str]) -> Output {
-    let output = std::process::Command::new("openssl")
-        .args(arguments)
-        .output();
+    let output = std::process::Command::new("openssl").args(arguments).output();
     output.expect("openssl is installed")
 }
 
@@ -128,8 +115,8 @@ fn openssl(arguments: &[&str]) -> Output {
 fn lay_out(house: &House, chain: &Chain) -> (String, String) {
     let leaf = Chain::new(vec![chain.leaf().clone()]).unwrap();
     let paths = (house.path("leaf.pem"), house.path("chain.pem"));
-    put(&paths.0, &crate::issuer::orders::to_pem(&leaf));
-    put(&paths.1, &crate::issuer::orders::to_pem(chain));
+    put(&paths.0, &leaf.to_pem());
+    put(&paths.1, &chain.to_pem());
     let text = |path: PathBuf| path.to_str().unwrap().to_owned();
     (text(paths.0), text(paths.1))
 }
@@ -145,11 +132,7 @@ async fn openssl_accepts_what_is_issued_for_each_key_type_under_each_name() {
     let ca = house.ca();
     let anchor = house.config().certificate_file;
     for key_type in KeyType::ALL {
-        let order = order(
-            key_type.as_str(),
-            key_type,
-            &["mail.example.nl", "mx.example.nl"],
-        );
+        let order = order(key_type.as_str(), key_type, &["mail.example.nl", "mx.example.nl"]);
         let chain = ca.issue(&order).await.unwrap();
         let (leaf, _) = lay_out(&house, &chain);
         for name in &order.names {
@@ -203,10 +186,7 @@ async fn the_same_key_certified_twice_has_two_serials() {
     let house = House::new();
     let ca = house.ca();
     let first = order("first", KeyType::EcdsaP256, &["mail.example.nl"]);
-    let second = Order {
-        id: "second".to_owned(),
-        ..first.clone()
-    };
+    let second = Order { id: "second".to_owned(), ..first.clone() };
     let first = ca.issue(&first).await.unwrap();
     let second = ca.issue(&second).await.unwrap();
     assert_eq!(first.leaf().spki(), second.leaf().spki());
@@ -222,19 +202,11 @@ async fn the_same_order_is_filled_once() {
     let again = house.ca().issue(&order).await.unwrap();
     assert_eq!(first, again);
 
-    let other_key = Order {
-        key: PrivateKey::generate(KeyType::EcdsaP256).unwrap(),
-        ..order.clone()
-    };
+    let other_key =
+        Order { key: PrivateKey::generate(KeyType::EcdsaP256).unwrap(), ..order.clone() };
     let error = house.ca().issue(&other_key).await.unwrap_err();
-    assert!(
-        error.message.starts_with("the certificate is for key "),
-        "{error}"
-    );
-    let other_name = Order {
-        names: vec!["mx2.example.nl".parse().unwrap()],
-        ..order
-    };
+    assert!(error.message.starts_with("the certificate is for key "), "{error}");
+    let other_name = Order { names: vec!["mx2.example.nl".parse().unwrap()], ..order };
     let error = house.ca().issue(&other_name).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -250,15 +222,8 @@ async fn a_certificate_does_not_outlive_its_ca() {
     });
     let order = order("short", KeyType::EcdsaP256, &["mail.example.nl"]);
     let chain = house.ca().issue(&order).await.unwrap();
-    assert_eq!(
-        chain.leaf().not_before(),
-        Timestamp::from_seconds(JUNE),
-        "nor is it older"
-    );
-    assert_eq!(
-        chain.leaf().not_after(),
-        Timestamp::from_seconds(JUNE + 10 * DAY)
-    );
+    assert_eq!(chain.leaf().not_before(), Timestamp::from_seconds(JUNE), "nor is it older");
+    assert_eq!(chain.leaf().not_after(), Timestamp::from_seconds(JUNE + 10 * DAY));
 }
 
 #[tokio::test]
@@ -339,16 +304,13 @@ async fn a_ca_below_another_sends_both() {
     let root_key = KeyPair::generate().unwrap();
     let mut root = CertificateParams::default();
     root.distinguished_name = DistinguishedName::new();
-    root.distinguished_name
-        .push(DnType::CommonName, "House Root");
+    root.distinguished_name.push(DnType::CommonName, "House Root");
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root = rcgen::CertifiedIssuer::self_signed(root, root_key).unwrap();
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "House Sub CA");
+    params.distinguished_name.push(DnType::CommonName, "House Sub CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     let sub = params.signed_by(&key, &root).unwrap();
     let file = house.config().certificate_file;
@@ -385,10 +347,7 @@ fn a_name_that_cannot_be_written_as_an_issuer_is_refused_at_once() {
     ]);
     assert!(output.status.success(), "{}", text_of(&output));
     let error = house.why_not();
-    assert!(
-        error.message.contains("same kind of attribute twice"),
-        "{error}"
-    );
+    assert!(error.message.contains("same kind of attribute twice"), "{error}");
 }
 
 #[tokio::test]
@@ -455,10 +414,7 @@ async fn an_id_that_leads_elsewhere_and_a_damaged_file_are_refused() {
     ca.issue(&order).await.unwrap();
     put(&house.path("state/orders/torn.pem"), "");
     let error = ca.issue(&order).await.unwrap_err();
-    assert!(
-        error.message.ends_with("it holds no certificate"),
-        "{error}"
-    );
+    assert!(error.message.ends_with("it holds no certificate"), "{error}");
     assert_eq!(error.remedy, Remedy::AskOperator);
 }
 
