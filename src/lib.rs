@@ -4,6 +4,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod deploy;
+pub mod dns;
 pub mod durable;
 pub mod issuer;
 pub mod keys;

@@ -188,6 +188,16 @@ pub enum PublishError {
         /// What was wrong with it.
         reason: String,
     },
+    /// No connection could be made: nothing was asked.
+    #[error("{server} cannot be reached, and was not asked about {what}: {reason}")]
+    Unreachable {
+        /// The server.
+        server: String,
+        /// The records concerned.
+        what: String,
+        /// What the system said.
+        reason: String,
+    },
     /// No answer came; the change may have been made.
     #[error("{server} did not answer about {what}: {reason}")]
     Unanswered {
@@ -215,7 +225,9 @@ impl PublishError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Conflict { .. } => Remedy::LookAgain,
-            Self::Unanswered { .. } => Remedy::RetryLater { not_before: None },
+            Self::Unanswered { .. } | Self::Unreachable { .. } => {
+                Remedy::RetryLater { not_before: None }
+            }
             Self::Refused { .. }
             | Self::BadKey { .. }
             | Self::BadSignature { .. }
@@ -248,7 +260,7 @@ impl PublishError {
             Self::Unauthenticated { .. } => {
                 "check the server's log, and what stands between it and this machine"
             }
-            Self::Unanswered { .. } => {
+            Self::Unanswered { .. } | Self::Unreachable { .. } => {
                 "check that the server runs and can be reached on TCP port 53; the change is tried \
                  again"
             }

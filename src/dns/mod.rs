@@ -1,0 +1,22 @@
+//! The DNS as the world sees it, and how it is changed. hickory is named in this room alone.
+//!
+//! [`Authority`] asks every address of every authoritative server and validates each answer:
+//! [`transport`] carries a question, [`anchor`] and [`chain`] lead from a trust anchor to the keys of
+//! a zone through [`resolver`], [`signature`] and [`denial`] judge what was answered with them.
+//! [`Rfc2136`] changes zones by dynamic updates that are signed with a key of [`tsig`].
+
+mod anchor;
+mod authority;
+mod chain;
+mod denial;
+mod resolver;
+mod rfc2136;
+mod signature;
+mod transport;
+mod tsig;
+mod wire;
+
+pub use anchor::{AnchorError, Anchors};
+pub use authority::Authority;
+pub use rfc2136::Rfc2136;
+pub use tsig::{TsigError, TsigKey};

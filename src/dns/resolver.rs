@@ -1,0 +1,98 @@
+//! Questions to the configured resolvers. What they answer is believed only where it validates.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::{Name, RData, RecordType};
+
+use super::transport::{self, Recursion};
+use super::wire::{from_wire, to_wire};
+use crate::name::DnsName;
+use crate::ports::LookupError;
+
+/// The most aliases that are followed.
+pub(super) const ALIASES_MAX: usize = 8;
+
+/// The configured resolvers.
+#[derive(Clone, Debug)]
+pub(super) struct Resolver {
+    /// Asked in this order, until one answers; never empty.
+    servers: Vec<SocketAddr>,
+}
+
+impl Resolver {
+    /// These resolvers; those of the system where there are none.
+    pub(super) fn new(servers: &[SocketAddr]) -> Self {
+        if !servers.is_empty() {
+            return Self { servers: servers.to_vec() };
+        }
+        let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+        let mut servers: Vec<SocketAddr> = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("nameserver")?.trim().parse().ok())
+            .map(|address: IpAddr| SocketAddr::new(address, 53))
+            .collect();
+        if servers.is_empty() {
+            // What resolv.conf(5) promises where it names none.
+            servers.push(([127, 0, 0, 1], 53).into());
+        }
+        Self { servers }
+    }
+
+    /// Asks for a name and type, until some resolver says that it is or that it is not.
+    pub(super) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Message, LookupError> {
+        let mut reasons = Vec::new();
+        for server in &self.servers {
+            match transport::ask(*server, name, kind, Recursion::Desired).await {
+                Ok(answer) => match answer.metadata.response_code {
+                    ResponseCode::NoError | ResponseCode::NXDomain => return Ok(answer),
+                    code => reasons.push(format!("resolver {} says {code}", server.ip())),
+                },
+                Err(error) => reasons.push(format!("resolver {}: {error}", server.ip())),
+            }
+        }
+        Err(LookupError { what: format!("{kind} of {name}"), reason: reasons.join("; ") })
+    }
+
+    /// The zone that a name is in: the closest name above it, or itself, that has an SOA record.
+    pub(super) async fn zone_of(&self, name: &DnsName) -> Result<DnsName, LookupError> {
+        let mut at = Some(name.clone());
+        while let Some(candidate) = at {
+            let wire = to_wire(&candidate);
+            let answer = self.ask(&wire, RecordType::SOA).await?;
+            let mut sections = answer.answers.iter().chain(&answer.authorities);
+            let soa = sections.find(|record| {
+                record.record_type() == RecordType::SOA && record.name.zone_of(&wire)
+            });
+            // Behind an alias stands the SOA of another zone: the name above tells the alias's own.
+            let alias = answer
+                .answers
+                .iter()
+                .any(|record| record.record_type() == RecordType::CNAME && record.name == wire);
+            if let Some(zone) = soa.filter(|_| !alias).and_then(|soa| from_wire(&soa.name)) {
+                return Ok(zone);
+            }
+            at = candidate.parent();
+        }
+        let (what, reason) = (format!("zone of {name}"), "no SOA record above it".to_owned());
+        Err(LookupError { what, reason })
+    }
+
+    /// The addresses of a host, A and AAAA, in order.
+    pub(super) async fn addresses(&self, host: &DnsName) -> Result<Vec<IpAddr>, LookupError> {
+        let name = to_wire(host);
+        let mut addresses = Vec::new();
+        for kind in [RecordType::A, RecordType::AAAA] {
+            let answer = self.ask(&name, kind).await?;
+            // Aliases and what they lead to stand in the same answer.
+            addresses.extend(answer.answers.iter().filter_map(|record| match &record.data {
+                RData::A(address) => Some(IpAddr::V4(address.0)),
+                RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+                _ => None,
+            }));
+        }
+        addresses.sort();
+        addresses.dedup();
+        Ok(addresses)
+    }
+}

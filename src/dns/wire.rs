@@ -1,0 +1,49 @@
+//! Between the program's own names and records and those of the DNS library.
+
+use hickory_proto::rr::rdata::TLSA;
+use hickory_proto::rr::{Name, RData, Record as WireRecord, RecordType};
+
+use crate::name::DnsName;
+use crate::tlsa::Record;
+
+/// A name as the library has it.
+pub(super) fn to_wire(name: &DnsName) -> Name {
+    Name::from_ascii(name.absolute()).expect("a name that was parsed is a name")
+}
+
+/// A name as the program has it; `None` for one that no host can have.
+pub(super) fn from_wire(name: &Name) -> Option<DnsName> {
+    name.to_ascii().parse().ok()
+}
+
+/// A TLSA record's data.
+pub(super) fn tlsa(record: &Record) -> RData {
+    RData::TLSA(TLSA::new(
+        record.usage.into(),
+        record.selector.into(),
+        record.matching_type.into(),
+        record.data.clone(),
+    ))
+}
+
+/// The TLSA record in some data.
+pub(super) fn from_tlsa(data: &RData) -> Option<Record> {
+    match data {
+        RData::TLSA(tlsa) => Some(Record {
+            usage: tlsa.cert_usage.into(),
+            selector: tlsa.selector.into(),
+            matching_type: tlsa.matching.into(),
+            data: tlsa.cert_data.clone(),
+        }),
+        _ => None,
+    }
+}
+
+/// The records of a type at a name.
+pub(super) fn of_type<'a>(
+    records: &'a [WireRecord],
+    name: &'a Name,
+    kind: RecordType,
+) -> impl Iterator<Item = &'a WireRecord> {
+    records.iter().filter(move |record| record.record_type() == kind && record.name == *name)
+}
