@@ -7,5 +7,6 @@ pub mod pki;
 pub mod policy;
 pub mod ports;
 pub mod rollover;
+pub mod secret;
 pub mod time;
 pub mod tlsa;
