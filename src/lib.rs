@@ -1,6 +1,7 @@
 //! Replaces the certificates of mail servers under DANE without stranding a sender.
 
 pub mod config;
+pub mod diagnostic;
 pub mod keys;
 pub mod name;
 pub mod pki;
@@ -8,5 +9,6 @@ pub mod policy;
 pub mod ports;
 pub mod rollover;
 pub mod secret;
+mod table;
 pub mod time;
 pub mod tlsa;
