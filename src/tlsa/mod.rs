@@ -5,11 +5,13 @@
 //! a client that holds such an RRset). Nothing here asks the DNS.
 
 pub mod owner;
+mod path;
 pub mod record;
 pub mod rrset;
 pub mod validation;
 
 pub use owner::TlsaOwner;
+pub use path::PathError;
 pub use record::{Association, MatchingType, Parameters, Record, Selector, Unusable, Usage};
 pub use rrset::TlsaRrset;
-pub use validation::{Fit, fit};
+pub use validation::{Fit, Matched, Verdict, fit, judge};
