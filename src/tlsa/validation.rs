@@ -37,6 +37,8 @@ pub enum Verdict {
     Matches(Matched),
     /// It names a certificate or key that the server does not send.
     DoesNotMatch,
+    /// It is a trust anchor's by its usage, and names the server's own certificate, which is none.
+    NamesServer,
     /// It is a trust anchor's, matches nothing that is sent, and may name the one certificate that
     /// is missing: the issuer of the topmost.
     AnchorNotSent {
@@ -184,7 +186,7 @@ fn judge_trust_anchor(
         .iter()
         .find(|certificate| association.matches(certificate));
     if sent.is_none() && association.parameters.matching_type != MatchingType::Full {
-        return unmatched(chain, now);
+        return unmatched(association, chain, now);
     }
     let pool = authorities.iter().chain(&carried);
     let Some(path) = Path::walk(chain.leaf(), pool, now) else {
@@ -205,11 +207,11 @@ fn judge_trust_anchor(
             match path.verify_to_key(&association.data, names, now) {
                 Ok(()) => Ok(Matched::Carried),
                 // Some other key's: nothing is wrong with the path as such.
-                Err(PathError::Refused { .. }) => return unmatched(chain, now),
+                Err(PathError::Refused { .. }) => return unmatched(association, chain, now),
                 Err(error) => Err(error),
             }
         }
-        (None, None) => return unmatched(chain, now),
+        (None, None) => return unmatched(association, chain, now),
     };
     match outcome {
         Ok(matched) => Verdict::Matches(matched),
@@ -245,7 +247,10 @@ fn carried_certificate(association: &Association) -> Option<Certificate> {
 }
 
 /// The verdict on a usage 2 record that matches nothing that is sent above the server's certificate.
-fn unmatched(chain: &Chain, now: Timestamp) -> Verdict {
+fn unmatched(association: &Association, chain: &Chain, now: Timestamp) -> Verdict {
+    if association.matches(chain.leaf()) {
+        return Verdict::NamesServer;
+    }
     let path = Path::walk(chain.leaf(), chain.authorities().iter(), now);
     match path.as_ref().and_then(Path::missing_issuer) {
         Some(issuer) => Verdict::AnchorNotSent {
@@ -276,6 +281,10 @@ impl fmt::Display for Verdict {
                 f.write_str("holds the trust anchor that the chain leads to")
             }
             Self::DoesNotMatch => f.write_str("matches nothing that the server sends"),
+            Self::NamesServer => f.write_str(
+                "names the server's own certificate, where usage 2 must name a CA's \
+                 (RFC 7671, section 5.2)",
+            ),
             Self::AnchorNotSent { issuer } => write!(
                 f,
                 "matches no CA certificate that the server sends; if it names `{issuer}`, the \
@@ -286,3 +295,6 @@ impl fmt::Display for Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
