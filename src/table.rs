@@ -295,6 +295,11 @@ impl<'t, C> Item<'t, C> {
         }
     }
 
+    /// The key it belongs to.
+    pub(crate) fn key(&self) -> &'t str {
+        self.key
+    }
+
     /// Its file.
     pub(crate) fn scope(&self) -> &'t Scope<'t, C> {
         self.scope
