@@ -2,12 +2,34 @@
 //!
 //! The types here are the meaning: names are parsed, files are named by absolute path, references
 //! resolved, defaults filled in. Nothing outside this module sees what was written.
+//!
+//! [`load`] reads file after file (`document`) into tables of keys with their places, by the readers
+//! of `host`, `service`, `deploy`, `issuer`, `dns` and `resolver`; `whole` then makes of them what
+//! they mean together. Nothing stops at the first error. A secret file that is missing or open to
+//! others is an error here, so that nothing is ever begun with half a configuration.
+
+mod context;
+mod deploy;
+mod dns;
+mod document;
+mod file;
+mod host;
+mod issuer;
+mod policy;
+mod resolver;
+mod service;
+#[cfg(test)]
+mod tests;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use file::{Disk, Files};
+
+use crate::diagnostic::Diagnostic;
 use crate::name::DnsName;
 use crate::pki::KeyType;
 use crate::policy::Policy;
@@ -15,6 +37,44 @@ use crate::ports::Protocol;
 pub use crate::rollover::spec::ForeignRecords;
 use crate::time::{Span, Ttl};
 use crate::tlsa::TlsaOwner;
+
+/// What the caller knows of the process's environment: nothing here asks for it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Environment {
+    /// `$STATE_DIRECTORY`, which systemd sets for `StateDirectory=`: paths with colons between them.
+    pub state_directory: Option<String>,
+    /// `$CREDENTIALS_DIRECTORY`, which systemd sets for `LoadCredential=`.
+    pub credentials_directory: Option<PathBuf>,
+}
+
+/// Reads the configuration at `path`, and every file that it names.
+///
+/// # Errors
+///
+/// All that is wrong in any of the files, sorted by file and line.
+pub fn load(path: &Path, environment: &Environment) -> Result<Configuration, Vec<Diagnostic>> {
+    match std::path::absolute(path) {
+        Ok(path) => parse(&path, &Disk, environment),
+        Err(error) => {
+            let message = format!("cannot find the configuration: {error}");
+            let name = path.display().to_string();
+            Err(vec![Diagnostic::of_file(name, message)])
+        }
+    }
+}
+
+/// As [`load`], of an absolute `path` in any file system.
+///
+/// # Errors
+///
+/// All that is wrong in any of the files, sorted by file and line.
+pub fn parse(
+    path: &Path,
+    files: &dyn Files,
+    environment: &Environment,
+) -> Result<Configuration, Vec<Diagnostic>> {
+    whole::parse(path, files, environment)
+}
 
 /// A whole configuration.
 #[derive(Clone, Debug)]

@@ -1,0 +1,492 @@
+//! What is written and what it means; and what is wrong, in the words that an operator reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use expect_test::expect;
+use proptest::prelude::*;
+
+use super::*;
+use crate::secret::SecretError;
+use crate::tlsa::Usage;
+
+/// The main file.
+const MAIN: &str = "/etc/rollover/rollover.toml";
+
+/// Issuers, a provider and deploy settings for hosts of which nothing is to be said.
+const HOUSE: &str = r#"
+[issuers.house]
+type = "own-ca"
+certificate-file = "house.pem"
+key-file = "house.key"
+[dns.primary]
+type = "rfc2136"
+server = "192.0.2.53"
+tsig-key-file = "tsig.key"
+[defaults]
+issuer = "house"
+dns = "primary"
+"#;
+
+/// A file system of texts.
+#[derive(Default)]
+struct Memory {
+    /// Texts by path.
+    files: BTreeMap<PathBuf, String>,
+    /// The secret files that others can read.
+    exposed: BTreeSet<PathBuf>,
+}
+
+impl Memory {
+    /// A main file, with all that [`HOUSE`] and the tests name.
+    fn new(main: &str) -> Self {
+        let files = ["house.pem", "house.key", "tsig.key", "root.key"];
+        let mut memory = Self::default().with(MAIN, main);
+        for name in files {
+            memory = memory.with(&format!("/etc/rollover/{name}"), "");
+        }
+        memory
+    }
+
+    /// The same with one more file.
+    fn with(mut self, path: &str, text: &str) -> Self {
+        self.files.insert(path.into(), text.to_owned());
+        self
+    }
+
+    /// The same, where others can read the file at `path`.
+    fn exposed(mut self, path: &str) -> Self {
+        self.exposed.insert(path.into());
+        self
+    }
+
+    /// What it all means.
+    fn parse(&self) -> Result<Configuration, Vec<Diagnostic>> {
+        parse(Path::new(MAIN), self, &Environment::default())
+    }
+
+    /// All that is wrong, as it is shown.
+    fn errors(&self) -> String {
+        match self.parse() {
+            Ok(_) => "nothing is wrong\n".to_owned(),
+            Err(errors) => errors.iter().map(|e| format!("{e}\n")).collect(),
+        }
+    }
+}
+
+impl Files for Memory {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let text = self.files.get(&file::plain(path)).cloned();
+        text.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let inside = |path: &&PathBuf| path.parent() == Some(directory);
+        let name = |path: &PathBuf| Some(path.file_name()?.to_str()?.to_owned());
+        // The other way round: sorting is not the file system's business.
+        Ok(self.files.keys().rev().filter(inside).filter_map(name).collect())
+    }
+
+    fn inspect(&self, path: &Path) -> io::Result<()> {
+        self.read(path).map(|_| ())
+    }
+
+    fn inspect_secret(&self, path: &Path) -> Result<(), SecretError> {
+        let path = path.to_owned();
+        if self.exposed.contains(&path) {
+            return Err(SecretError::Exposed {
+                mode: 0o644,
+                what: "read",
+                command: format!("chmod o-rwx {}", path.display()),
+                path,
+            });
+        }
+        self.inspect(&path).map_err(|source| SecretError::Read { path, source })
+    }
+}
+
+/// Each file in `bad/` is wrong in the words of the text beside it.
+///
+/// A new one needs a `.toml` alone: `UPDATE_EXPECT=1 cargo test` writes its text, to be read.
+#[test]
+fn each_bad_file_gives_its_exact_message() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/bad");
+    let mut names = Disk.list(&directory).unwrap();
+    names.retain(|name| name.ends_with(".toml"));
+    assert!(!names.is_empty(), "there are no bad files");
+    for name in names {
+        let path = directory.join(name);
+        let errors = Memory::new(&Disk.read(&path).unwrap()).errors();
+        expect_test::expect_file![path.with_extension("txt")].assert_eq(&errors);
+    }
+}
+
+/// The meaning of [`HOUSE`] and `hosts`.
+fn parsed(hosts: &str) -> Configuration {
+    let memory = Memory::new(&format!("{HOUSE}{hosts}"));
+    memory.parse().unwrap_or_else(|_| panic!("{}", memory.errors()))
+}
+
+#[test]
+fn a_host_has_defaults_for_all_but_where_its_files_go() {
+    let configuration = parsed("[hosts.\"Mail.Example.NL\"]\ndeploy.chain-file = \"mail.pem\"");
+    assert_eq!(configuration.state_dir, Path::new("/var/lib/rollover"));
+    assert_eq!(configuration.resolver.servers, []);
+    let host = &configuration.hosts["mail.example.nl"];
+    assert_eq!(host.names, ["mail.example.nl".parse().unwrap()]);
+    assert_eq!(host.key_types, [KeyType::EcdsaP256]);
+    assert_eq!(host.policy.name, "ncsc");
+    assert_eq!(host.foreign_records, ForeignRecords::Keep);
+    assert_eq!(host.tlsa_ttl, None);
+    let service = Service { port: 25, connect_port: 25, protocol: Protocol::Smtp };
+    assert_eq!(host.services, [service]);
+    expect![[r#"
+        FilesConfig {
+            place: ChainFiles(
+                [
+                    "/etc/rollover/mail.pem",
+                ],
+            ),
+            owner: None,
+            group: None,
+            mode: 384,
+            reload: [],
+            reload_timeout: Span(
+                60000,
+            ),
+        }
+    "#]]
+    .assert_debug_eq(&host.deploy);
+    expect![[r#"
+        OwnCa(
+            OwnCaConfig {
+                certificate_file: "/etc/rollover/house.pem",
+                key_file: "/etc/rollover/house.key",
+                validity: Span(
+                    7776000000,
+                ),
+            },
+        )
+    "#]]
+    .assert_debug_eq(&configuration.issuers["house"]);
+    assert_eq!(configuration.dns["primary"].server, "192.0.2.53:53".parse().unwrap());
+}
+
+#[test]
+fn a_host_wins_over_the_defaults_key_by_key() {
+    let configuration = parsed(
+        r#"
+policy = "rfc7671"
+key-types = ["rsa-2048"]
+tlsa-ttl = "5m"
+ports = [25, 465]
+[defaults.deploy]
+group = "postfix"
+mode = "0640"
+reload = ["bin/reload", "now"]
+chain-file = "mail.pem"
+[hosts.a]
+policy = "dane-ee"
+services = [{ port = 2525, protocol = "smtp", connect-port = 10025 }, { port = 993 }]
+deploy.certificate-file = "/ssl/a.pem"
+deploy.key-file = "/ssl/a.key"
+deploy.mode = "0600"
+[hosts.b]
+tlsa-ttl = "1h"
+"#,
+    );
+    let (a, b) = (&configuration.hosts["a"], &configuration.hosts["b"]);
+    assert_eq!((&*a.policy.name, &*b.policy.name), ("dane-ee", "rfc7671"));
+    assert_eq!(a.key_types, [KeyType::Rsa2048]);
+    assert_eq!(a.tlsa_ttl, Some(Ttl::from_seconds(300)));
+    assert_eq!(b.tlsa_ttl, Some(Ttl::from_seconds(3600)));
+    assert_eq!(a.services[0].connect_port, 10025);
+    assert_eq!(a.services[1].protocol, Protocol::Tls);
+    assert_eq!(b.services.len(), 2);
+    assert_eq!((a.deploy.mode, b.deploy.mode), (0o600, 0o640));
+    assert_eq!(a.deploy.group.as_deref(), Some("postfix"));
+    assert_eq!(a.deploy.reload, ["/etc/rollover/bin/reload", "now"]);
+    assert!(matches!(a.deploy.place, Place::Separate { .. }));
+    assert!(matches!(b.deploy.place, Place::ChainFiles(_)));
+}
+
+#[test]
+fn the_policy_of_all_is_that_of_hosts_and_defaults_that_name_none() {
+    let main =
+        format!("policy = \"policies/ours.toml\"\n{HOUSE}[hosts.a]\ndeploy.chain-file = \"a\"");
+    let text = "name = \"ours\"\nrecords = [\"3 1 1\"]\nbridge = \"overlap\"\n";
+    let memory = Memory::new(&main).with("/etc/rollover/policies/ours.toml", text);
+    let policy = memory.parse().unwrap().hosts["a"].policy.clone();
+    assert!(policy.records.iter().all(|r| r.usage == Usage::DaneEe));
+}
+
+#[test]
+fn systemd_says_where_state_and_credentials_are() {
+    let main = format!("{HOUSE}[hosts.a]\ndeploy.chain-file = \"a.pem\"")
+        .replace("tsig.key", "credential:tsig");
+    let memory = Memory::new(&main).with("/run/credentials/rollover/tsig", "");
+    let environment = Environment {
+        state_directory: Some("/srv/rollover:/srv/other".to_owned()),
+        credentials_directory: Some("/run/credentials/rollover".into()),
+    };
+    let configuration = parse(Path::new(MAIN), &memory, &environment).unwrap();
+    assert_eq!(configuration.state_dir, Path::new("/srv/rollover"));
+    assert_eq!(
+        configuration.dns["primary"].tsig_key_file,
+        Path::new("/run/credentials/rollover/tsig")
+    );
+    let memory = memory.with(MAIN, &format!("state-dir = \"state\"\n{main}"));
+    let configuration = parse(Path::new(MAIN), &memory, &environment).unwrap();
+    assert_eq!(configuration.state_dir, Path::new("/etc/rollover/state"));
+}
+
+#[test]
+fn included_files_are_read_in_order_and_paths_start_where_they_stand() {
+    let host = |name: &str| format!("[hosts.{name}]\ndeploy.chain-file = \"{name}.pem\"");
+    let main = format!(
+        "include = [\"conf.d/*.toml\", \"conf.d/a.toml\", \"none.d/*\", \"*.toml\"]\n{HOUSE}"
+    );
+    let memory = Memory::new(&main)
+        .with("/etc/rollover/conf.d/a.toml", &host("a"))
+        .with("/etc/rollover/conf.d/b.toml", &host("b"))
+        .with("/etc/rollover/conf.d/.b.toml", "no toml")
+        .with("/etc/rollover/conf.d/c.toml~", "no toml");
+    let configuration = memory.parse().unwrap();
+    let hosts: Vec<&String> = configuration.hosts.keys().collect();
+    assert_eq!(hosts, ["a", "b"]);
+    let place = Place::ChainFiles(vec!["/etc/rollover/conf.d/a.pem".into()]);
+    assert_eq!(configuration.hosts["a"].deploy.place, place);
+    // In order: it is the second file's definition that is the second one.
+    let memory = memory.with("/etc/rollover/conf.d/b.toml", &host("A"));
+    expect![[r#"
+        /etc/rollover/conf.d/b.toml:1:8: host `a` is defined twice: here and at /etc/rollover/conf.d/a.toml:1
+          |
+        1 | [hosts.A]
+          |        ^
+    "#]].assert_eq(&memory.errors());
+}
+
+#[test]
+fn servers_have_port_53_unless_they_say_otherwise() {
+    for (text, expected) in [
+        ("192.0.2.1", Some("192.0.2.1:53")),
+        ("192.0.2.1:5353", Some("192.0.2.1:5353")),
+        ("[2001:db8::1]", Some("[2001:db8::1]:53")),
+        ("[2001:db8::1]:5353", Some("[2001:db8::1]:5353")),
+        ("2001:db8::1", None),
+        ("[192.0.2.1]", None),
+        ("192.0.2.1:0", None),
+        ("192.0.2.1:99999", None),
+        ("ns1.example.nl", None),
+        ("", None),
+    ] {
+        let parsed = resolver::dns_server(text).ok();
+        assert_eq!(parsed, expected.map(|e| e.parse().unwrap()), "{text}");
+    }
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_refused() {
+    let main = format!("{HOUSE}[hosts.a]\ndeploy.chain-file = \"a.pem\"");
+    let memory =
+        Memory::new(&main).exposed("/etc/rollover/tsig.key").exposed("/etc/rollover/house.key");
+    expect![[r#"
+        /etc/rollover/rollover.toml:5:12: the secret file `/etc/rollover/house.key` has mode 0644, which lets every user of this machine read it; run `chmod o-rwx /etc/rollover/house.key`
+          |
+        5 | key-file = "house.key"
+          |            ^^^^^^^^^^^
+        /etc/rollover/rollover.toml:9:17: the secret file `/etc/rollover/tsig.key` has mode 0644, which lets every user of this machine read it; run `chmod o-rwx /etc/rollover/tsig.key`
+          |
+        9 | tsig-key-file = "tsig.key"
+          |                 ^^^^^^^^^^
+    "#]].assert_eq(&memory.errors());
+}
+
+#[test]
+fn the_errors_of_all_files_come_together() {
+    let main = "include = [\"conf.d/*.toml\", \"lost.toml\", \"*/x.toml\", \"[a].toml\"]\npolicy = \"ours.toml\"\n";
+    let memory = Memory::new(main)
+        .with("/etc/rollover/ours.toml", "name = \"ours\"\nrecord = []\n")
+        .with(
+            "/etc/rollover/conf.d/a.toml",
+            "[defaults]\n[hosts.a]\npolicy = \"../ours.toml\"\nport = 1\n",
+        )
+        .with("/etc/rollover/conf.d/b.toml", "[hosts.a]\npolicy = \"lost.toml\"\n");
+    expect![[r#"
+        /etc/rollover/conf.d/a.toml:1:2: `defaults` stands only in the main file
+          |
+        1 | [defaults]
+          |  ^^^^^^^^
+        hint: an included file has [hosts], [issuers] and [dns] tables
+        /etc/rollover/conf.d/a.toml:2:8: host `a` does not say where its certificate goes
+          |
+        2 | [hosts.a]
+          |        ^
+        hint: write `[hosts."a".deploy]` with a `chain-file`, or a `certificate-file` and a `key-file`
+        /etc/rollover/conf.d/a.toml:2:8: host `a` has no `dns`
+          |
+        2 | [hosts.a]
+          |        ^
+        hint: write `dns = "NAME"` for this host, or for all in [defaults]
+        /etc/rollover/conf.d/a.toml:2:8: host `a` has no `issuer`
+          |
+        2 | [hosts.a]
+          |        ^
+        hint: write `issuer = "NAME"` for this host, or for all in [defaults]
+        /etc/rollover/conf.d/a.toml:4:1: unknown key `port`
+          |
+        4 | port = 1
+          | ^^^^
+        hint: did you mean `ports`?
+        /etc/rollover/conf.d/b.toml:1:8: host `a` is defined twice: here and at /etc/rollover/conf.d/a.toml:2
+          |
+        1 | [hosts.a]
+          |        ^
+        /etc/rollover/conf.d/b.toml:2:10: cannot read the policy file `/etc/rollover/conf.d/lost.toml`: entity not found
+          |
+        2 | policy = "lost.toml"
+          |          ^^^^^^^^^^^
+        /etc/rollover/ours.toml:2:1: unknown key `record`
+          |
+        2 | record = []
+          | ^^^^^^
+        hint: did you mean `records`?
+        /etc/rollover/rollover.toml:1:29: cannot read `/etc/rollover/lost.toml`: entity not found
+          |
+        1 | include = ["conf.d/*.toml", "lost.toml", "*/x.toml", "[a].toml"]
+          |                             ^^^^^^^^^^^
+        /etc/rollover/rollover.toml:1:42: `*/x.toml` has a `*` before its last part
+          |
+        1 | include = ["conf.d/*.toml", "lost.toml", "*/x.toml", "[a].toml"]
+          |                                          ^^^^^^^^^^
+        hint: `*` matches file names, as in `conf.d/*.toml`
+        /etc/rollover/rollover.toml:1:54: `[a].toml` has a `[`, which is not understood here
+          |
+        1 | include = ["conf.d/*.toml", "lost.toml", "*/x.toml", "[a].toml"]
+          |                                                      ^^^^^^^^^^
+        hint: `*` matches file names, as in `conf.d/*.toml`
+    "#]].assert_eq(&memory.errors());
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let lost = load(Path::new("/nonexistent/rollover.toml"), &Environment::default());
+    let shown: Vec<String> = lost.unwrap_err().iter().map(ToString::to_string).collect();
+    expect!["/nonexistent/rollover.toml: cannot read the configuration: No such file or directory (os error 2)"].assert_eq(&shown.join("\n"));
+}
+
+/// A directory with the example in `examples/` and the files that it names.
+fn example() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let example = include_str!("../../examples/rollover.toml");
+    let empty = ["house-ca.pem", "house-ca.key", "rollover.key"].map(|name| (name, ""));
+    for (name, text) in [("rollover.toml", example)].into_iter().chain(empty) {
+        let path = directory.path().join(name);
+        let mut options = std::fs::OpenOptions::new();
+        let options = options.write(true).create_new(true).mode(0o600);
+        let mut file = options.open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+    directory
+}
+
+/// The example means what its comments say, from real files.
+#[test]
+fn the_example_is_a_configuration() {
+    let directory = example();
+    let path = directory.path().join("rollover.toml");
+    let configuration = load(&path, &Environment::default()).unwrap();
+    assert_eq!(configuration.issuers.len(), 2);
+    assert_eq!(configuration.resolver.servers.len(), 2);
+    let mx = &configuration.hosts["mx1.example.nl"];
+    assert_eq!((mx.key_types.len(), mx.owners().len()), (2, 1));
+    assert_eq!(mx.deploy.reload, ["postfix", "reload"]);
+    let mail = &configuration.hosts["mail.example.nl"];
+    assert_eq!(mail.owners().len(), 6);
+    let group = mail.deploy.group.as_deref();
+    assert_eq!((mail.deploy.mode, group), (0o640, Some("dovecot")));
+    assert_eq!((&*mail.issuer, &*mail.policy.name), ("house", "dane-ee"));
+}
+
+#[test]
+fn real_files_are_included_and_judged() {
+    let directory = example();
+    let within = |name: &str| directory.path().join(name);
+    std::fs::create_dir_all(within("conf.d/directory.toml")).unwrap();
+    let host = "[hosts.included]\ndeploy.chain-file = \"a.pem\"\n";
+    let mut file = std::fs::File::create(within("conf.d/host.toml")).unwrap();
+    file.write_all(host.as_bytes()).unwrap();
+    let configuration = load(&within("rollover.toml"), &Environment::default()).unwrap();
+    let place = Place::ChainFiles(vec![within("conf.d/a.pem")]);
+    assert_eq!(configuration.hosts["included"].deploy.place, place);
+
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(within("rollover.key"), open).unwrap();
+    std::fs::remove_file(within("house-ca.pem")).unwrap();
+    let errors = load(&within("rollover.toml"), &Environment::default()).unwrap_err();
+    let messages: Vec<&str> = errors.iter().map(Diagnostic::message).collect();
+    let shown = messages.join("\n");
+    let shown = shown.replace(directory.path().to_str().unwrap(), "/etc/rollover");
+    expect![[r#"
+        cannot read `/etc/rollover/house-ca.pem`: No such file or directory (os error 2)
+        the secret file `/etc/rollover/rollover.key` has mode 0644, which lets every user of this machine read it; run `chmod o-rwx /etc/rollover/rollover.key`"#]].assert_eq(&shown);
+}
+
+/// Fragments of configurations, in any order: nearer to what people get wrong than random text.
+fn fragments() -> impl Strategy<Value = String> {
+    let fragment = prop::sample::select(vec![
+        "[hosts.a]\n",
+        "[hosts.\"a.nl\"]\n",
+        "[hosts]\n",
+        "[defaults]\n",
+        "[defaults.deploy]\n",
+        "[hosts.a.deploy]\n",
+        "[issuers.a]\n",
+        "[dns.a]\n",
+        "[resolver]\n",
+        "[[hosts]]\n",
+        "type = \"acme\"\n",
+        "type = \"own-ca\"\n",
+        "type = \"rfc2136\"\n",
+        "type = 1\n",
+        "names = [\"a\", \"ü\", 1]\n",
+        "ports = [25, -1, 0x19]\n",
+        "services = [{ port = 25 }, 1]\n",
+        "key-types = [\"rsa-2048\"]\n",
+        "issuer = \"a\"\n",
+        "dns = \"a\"\n",
+        "policy = \"/\"\n",
+        "policy = \"ncsc\"\n",
+        "include = [\"*\", \"**\", \"\", \"/\"]\n",
+        "mode = \"0640\"\n",
+        "chain-file = \"\"\n",
+        "chain-file = [\"a\", \"..\"]\n",
+        "reload = [\"/\"]\n",
+        "tlsa-ttl = \"99999999w\"\n",
+        "server = \"[::1]\"\n",
+        "hosts = 1\n",
+        "deploy = {}\n",
+        "tsig-key-file = \"credential:a\"\n",
+        "validity = \"1d\"\n",
+        "\u{1F980}",
+        "\"",
+        "=",
+        "\r\n",
+    ]);
+    prop::collection::vec(fragment, 0..20).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_parsing_panic(text in prop_oneof![any::<String>(), fragments()]) {
+        let memory = Memory::new(&text);
+        if let Err(errors) = memory.parse() {
+            prop_assert!(!errors.is_empty());
+            for error in errors {
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What the tables mean together: references, defaults, and what only one host can have.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::context::complain;
+use super::document::{World, Written};
+use super::file::{self, Files};
+use super::host::{HostKeys, Settled};
+use super::policy::Policies;
+use super::{Configuration, Environment, HostConfig, resolver};
+use crate::diagnostic::{Diagnostic, Location};
+use crate::policy::shipped;
+use crate::table::{Complaint, Given, Reports, Spot, unknown};
+use crate::tlsa::TlsaOwner;
+
+/// Where the ledger is kept where neither the file nor systemd says.
+const DEFAULT_STATE_DIR: &str = "/var/lib/rollover";
+
+/// The policy of hosts for which none is named.
+const DEFAULT_POLICY: &str = "ncsc";
+
+/// Reads the configuration at `path` and what it includes, and judges it as a whole.
+pub(super) fn parse(
+    path: &Path,
+    files: &dyn Files,
+    environment: &Environment,
+) -> Result<Configuration, Vec<Diagnostic>> {
+    let world =
+        World { environment, files, policies: Policies::default(), reports: Reports::default() };
+    let mut written = world.read(path);
+    let reports = &world.reports;
+    resolve(&mut written, reports);
+    let hosts = settle(&written, reports);
+    if written.hosts.is_empty() && !written.incomplete {
+        let message = "there are no hosts, so there is nothing to do";
+        let hint = "write a table such as `[hosts.\"mail.example.nl\"]`";
+        let diagnostic = Diagnostic::of_file(path.display().to_string(), message);
+        reports.add(diagnostic.with_hint(hint));
+    }
+    let mut diagnostics = world.reports.into_inner();
+    if diagnostics.is_empty() {
+        return Ok(configuration(written, hosts, environment));
+    }
+    let key = |d: &Diagnostic| (d.file().to_owned(), d.position(), d.message().to_owned());
+    diagnostics.sort_by_cached_key(key);
+    diagnostics.dedup();
+    Err(diagnostics)
+}
+
+/// Judges each reference to an issuer and a provider where it is written, so that one in the
+/// defaults is judged once.
+fn resolve(written: &mut Written, reports: &Reports) {
+    if written.incomplete {
+        // What is referred to may stand where nothing could be read.
+        return;
+    }
+    let issuers: Vec<&str> = written.issuers.keys().map(String::as_str).collect();
+    let dns: Vec<&str> = written.dns.keys().map(String::as_str).collect();
+    let hosts = written.hosts.values_mut().map(|host| &mut host.value);
+    for keys in hosts.chain([&mut written.defaults]) {
+        refer("issuer", &mut keys.issuer, &issuers, reports);
+        refer("dns provider", &mut keys.dns, &dns, reports);
+    }
+}
+
+/// Judges a reference to one of `known`.
+fn refer(what: &str, reference: &mut Given<String>, known: &[&str], reports: &Reports) {
+    let Some(spot) = reference.spot() else { return };
+    if !known.contains(&spot.value.as_str()) {
+        let complaint = unknown(what, &spot.value, known.iter().copied());
+        complain(reports, &spot.at, complaint);
+        *reference = Given::Wrong;
+    }
+}
+
+/// Makes of each host's keys, over the defaults, what they mean, and makes sure that no two hosts
+/// claim the same.
+fn settle(written: &Written, reports: &Reports) -> BTreeMap<String, HostConfig> {
+    let policy = match &written.policy {
+        Given::Absent => shipped::by_name(DEFAULT_POLICY).map(Arc::new),
+        Given::Wrong => None,
+        Given::Value(spot) => Some(Arc::clone(&spot.value)),
+    };
+    let mut claims = Claims::default();
+    let mut hosts = BTreeMap::new();
+    for (name, defined) in &written.hosts {
+        let host = Spot { value: name.clone(), at: defined.at.clone() };
+        let keys: HostKeys = defined.value.over(&written.defaults);
+        let settled = keys.settle(&host, policy.as_ref(), reports);
+        claims.add(name, &settled, reports);
+        if let Some(config) = settled.config {
+            hosts.insert(name.clone(), config);
+        }
+    }
+    hosts
+}
+
+/// What only one host can have.
+#[derive(Default)]
+struct Claims {
+    /// TLSA owners, each with its host and where that is said.
+    owners: BTreeMap<TlsaOwner, (String, Location)>,
+    /// Files that are written, each with its host and where that is said.
+    files: BTreeMap<PathBuf, (String, Location)>,
+}
+
+impl Claims {
+    /// Adds what a host claims, and reports what was claimed before.
+    fn add(&mut self, host: &str, settled: &Settled, reports: &Reports) {
+        for owner in &settled.owners {
+            let claim = (host.to_owned(), settled.names_at.clone());
+            let Some((first, at)) = self.owners.get(owner) else {
+                self.owners.insert(owner.clone(), claim);
+                continue;
+            };
+            let message = format!(
+                "hosts `{first}` and `{host}` both claim the TLSA owner `{owner}`: \
+                 {first} at {}",
+                at.shown()
+            );
+            complain(reports, &settled.names_at, Complaint::new(message));
+        }
+        for target in &settled.targets {
+            let claim = (host.to_owned(), target.at.clone());
+            let Some((first, at)) = self.files.get(&file::plain(&target.value)) else {
+                self.files.insert(file::plain(&target.value), claim);
+                continue;
+            };
+            let path = target.value.display();
+            let message = if first == host {
+                format!("host `{host}` would write `{path}` twice")
+            } else {
+                format!(
+                    "hosts `{first}` and `{host}` would both write `{path}`: {first} at {}",
+                    at.shown()
+                )
+            };
+            complain(reports, &target.at, Complaint::new(message));
+        }
+    }
+}
+
+/// The meaning of all that was written, in which nothing is wrong.
+fn configuration(
+    written: Written,
+    hosts: BTreeMap<String, HostConfig>,
+    environment: &Environment,
+) -> Configuration {
+    let issuers = written.issuers.into_iter();
+    let dns = written.dns.into_iter();
+    Configuration {
+        state_dir: written.state_dir.value().unwrap_or_else(|| default_state_dir(environment)),
+        resolver: written.resolver.unwrap_or_else(resolver::default),
+        issuers: issuers.filter_map(|(name, issuer)| Some((name, issuer.value?))).collect(),
+        dns: dns.filter_map(|(name, provider)| Some((name, provider.value?))).collect(),
+        hosts,
+    }
+}
+
+/// The state directory where the file names none: the first of those that systemd passes.
+fn default_state_dir(environment: &Environment) -> PathBuf {
+    let passed = environment.state_directory.as_deref().unwrap_or_default();
+    let first = passed.split(':').next().unwrap_or_default();
+    PathBuf::from(if first.is_empty() { DEFAULT_STATE_DIR } else { first })
+}
