@@ -1,0 +1,205 @@
+//! The command line: from arguments to an exit code. It knows every adapter and no rule.
+//!
+//! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
+//! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
+//! [`history`], [`policy`], [`tlsa`]. What people read is worded in [`report`].
+
+pub mod args;
+mod history;
+mod plan;
+mod policy;
+mod report;
+mod run;
+mod status;
+pub mod tlsa;
+mod world;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, Global, LogFormat};
+use world::World;
+
+/// How a command ended that did not end well.
+#[derive(Debug)]
+enum Failure {
+    /// Some server needs attention; standard error says which (exit 1).
+    Attention,
+    /// The command line, configuration or policy is wrong, and nothing was done (exit 2).
+    Usage(String),
+    /// Another pass holds the ledger (exit 3).
+    Held(String),
+    /// The ledger is broken, or the like (exit 1).
+    Broken {
+        /// What happened.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+impl Failure {
+    /// Says it, unless it has been said.
+    fn tell(&self, err: &mut dyn Write) {
+        let _ = match self {
+            Self::Attention => Ok(()),
+            Self::Usage(message) | Self::Held(message) => writeln!(err, "rollover: {message}"),
+            Self::Broken { message, hint } => writeln!(err, "rollover: {message}\n  hint: {hint}"),
+        };
+    }
+
+    /// The exit code.
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Attention | Self::Broken { .. } => ExitCode::from(1),
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Held(_) => ExitCode::from(3),
+        }
+    }
+}
+
+/// Runs the command that the program's arguments ask for.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    start_log(&cli.global);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "rollover: cannot start: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    match runtime.block_on(dispatch(&cli, &mut out, &mut err)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell(&mut err);
+            failure.code()
+        }
+    }
+}
+
+/// Sends log lines to standard error: warnings, and with `-v` more.
+fn start_log(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "error",
+        (false, 1) => "rollover=info,warn",
+        (false, 2) => "rollover=debug,info",
+        (false, _) => "trace",
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .with_ansi(colours(global));
+    match global.log_format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+/// Whether standard error may have colours.
+fn colours(global: &Global) -> bool {
+    match global.color {
+        args::Color::Always => true,
+        args::Color::Never => false,
+        args::Color::Auto => {
+            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+        }
+    }
+}
+
+/// Runs one command.
+async fn dispatch(
+    cli: &Cli,
+    out: &mut (dyn Write + Send),
+    err: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    match &cli.command {
+        Some(Command::Policy(command)) => policy::run(command, out),
+        Some(Command::Tlsa(arguments)) => tlsa::run(arguments, out).await,
+        Some(Command::History { json, limit }) => {
+            let world = World::open_for_reading(&cli.global)?;
+            show_history(&world, *json, *limit, out)
+        }
+        Some(Command::Status { json }) => {
+            let world = World::open_for_reading(&cli.global)?;
+            show_status(&world, *json, out).await
+        }
+        Some(Command::Plan) => show_plan(cli, out).await,
+        None if cli.global.dry_run => show_plan(cli, out).await,
+        None => {
+            refuse_unnamed(cli)?;
+            let world = World::open(&cli.global)?;
+            run::run(cli, &world, out, err).await
+        }
+    }
+}
+
+/// Refuses to replace every certificate by accident.
+fn refuse_unnamed(cli: &Cli) -> Result<(), Failure> {
+    let named = cli.start.all || !cli.global.hosts.is_empty();
+    if cli.start.renew && !named {
+        let message = "--renew needs --host NAME (repeatable), or --all";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    Ok(())
+}
+
+/// `rollover plan`
+async fn show_plan(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
+    refuse_unnamed(cli)?;
+    let world = World::open_for_reading(&cli.global)?;
+    let request = cli.start.request();
+    for (host, report) in world.preview(request).await? {
+        let _ = out.write_all(plan::text(host.spec(), &report, report.seen.at).as_bytes());
+    }
+    Ok(())
+}
+
+/// `rollover status`
+async fn show_status(
+    world: &World,
+    json: bool,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    let reports = world.preview(None).await?;
+    let now = world.clock.now();
+    let statuses: Vec<_> =
+        reports.iter().map(|(host, report)| status::Status { spec: host.spec(), report }).collect();
+    if json {
+        let _ = writeln!(out, "{:#}", status::json(&statuses, &now));
+        return Ok(());
+    }
+    for status in statuses {
+        let _ = out.write_all(status.text(&now).as_bytes());
+    }
+    Ok(())
+}
+
+/// `rollover history`
+fn show_history(
+    world: &World,
+    json: bool,
+    limit: usize,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    for host in &world.hosts {
+        let name = &host.spec().name;
+        let events = world.ledger.history(name, limit).map_err(Failure::from)?;
+        let text = match json {
+            true => history::json_lines(name, &events),
+            false => history::text(name, &events),
+        };
+        let _ = out.write_all(text.as_bytes());
+    }
+    Ok(())
+}

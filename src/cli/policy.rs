@@ -1,0 +1,33 @@
+//! `rollover policy list|show`: the policies that are part of the program.
+
+use std::io::Write;
+
+use super::Failure;
+use super::args::PolicyCommand;
+use crate::policy::shipped;
+
+/// Lists them, or prints one.
+pub(super) fn run(command: &PolicyCommand, out: &mut dyn Write) -> Result<(), Failure> {
+    match command {
+        PolicyCommand::List => {
+            for policy in shipped::list() {
+                let description = policy.policy().description;
+                let _ = writeln!(out, "{:<14} {description}", policy.name());
+            }
+            Ok(())
+        }
+        PolicyCommand::Show { name } => match shipped::text(name) {
+            Some(text) => {
+                let _ = out.write_all(text.text().as_bytes());
+                Ok(())
+            }
+            None => {
+                let names: Vec<&str> = shipped::names().collect();
+                Err(Failure::Usage(format!(
+                    "there is no shipped policy `{name}`; there are: {}",
+                    names.join(", ")
+                )))
+            }
+        },
+    }
+}

@@ -1,0 +1,102 @@
+//! What a pass says: nothing where nothing happened, a line per action, and where a server needs
+//! attention, what is wrong, what it means for mail, and what to do.
+
+use std::fmt::Write as _;
+
+use crate::pass::{PassError, Report};
+use crate::ports::Event;
+use crate::rollover::action::{Decision, Problem, Wait};
+use crate::time::Timestamp;
+
+/// The lines for one server's pass on standard output; empty where nothing happened.
+pub(super) fn happened(report: &Report, now: Timestamp) -> String {
+    let mut text = String::new();
+    for event in &report.events {
+        let _ = writeln!(text, "{}", event_line(&report.host, event));
+    }
+    if report.events.is_empty() || !report.is_in_flight() {
+        return text;
+    }
+    if let Some(wait) = report.wait() {
+        text.push_str(&waiting(&report.host, wait, now));
+        let _ = writeln!(text, "{}: to continue: {}", report.host, continue_command(&report.host));
+    }
+    text
+}
+
+/// One event on one line.
+fn event_line(host: &str, event: &Event) -> String {
+    let time = clock_time(event.at);
+    match event.result.as_str() {
+        "" => format!("{time} {host}: {}", event.action),
+        result => format!("{time} {host}: {}: {result}", event.action),
+    }
+}
+
+/// What is waited for, a line per reason.
+pub(super) fn waiting(host: &str, wait: &Wait, now: Timestamp) -> String {
+    let mut text = String::new();
+    for reason in &wait.reasons {
+        let until = match reason.until() {
+            Some(until) => format!(" until {}", moment(until, now)),
+            None => String::new(),
+        };
+        let _ = writeln!(text, "{} {host}: waiting{until} for {reason}", clock_time(now));
+    }
+    text
+}
+
+/// The command with which a waiting server is continued.
+pub(super) fn continue_command(host: &str) -> String {
+    format!("rollover --host {host} (what cron runs does it too; --wait stays until it is done)")
+}
+
+/// What needs attention, for standard error.
+pub(super) fn attention(host: &str, problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        let message = problem.message.replace('\n', "\n  ");
+        let _ = writeln!(text, "rollover: {host}: {message}");
+        let _ = writeln!(text, "  hint: {}", problem.hint);
+    }
+    text
+}
+
+/// A moment as clock time and as distance: `14:05:10 UTC (in 31m)`.
+pub(super) fn moment(at: Timestamp, now: Timestamp) -> String {
+    if at <= now {
+        return format!("{} (now)", clock_time(at));
+    }
+    let distance = crate::time::Span::from_seconds(at.since(now).as_seconds());
+    format!("{} (in {distance})", clock_time(at))
+}
+
+/// A moment to the second, in UTC.
+pub(super) fn clock_time(at: Timestamp) -> String {
+    at.to_string().replace('T', " ")
+}
+
+/// Where a server stands, for those who asked to be told though nothing happened.
+pub(super) fn standing(report: &Report, now: Timestamp) -> String {
+    match &report.decision {
+        Decision::Wait(wait) => waiting(&report.host, wait, now),
+        Decision::Idle { until } => {
+            format!("{}: nothing to do before {}\n", report.host, clock_time(*until))
+        }
+        Decision::Act(_) | Decision::Stuck(_) => String::new(),
+    }
+}
+
+/// A pass that could not be made, for standard error.
+pub(super) fn broken(host: &str, error: &PassError) -> String {
+    let hint = match error {
+        PassError::Ledger(error) => error.hint.clone(),
+        PassError::Request(_) => "see `rollover status`".to_owned(),
+        PassError::Unsettled { .. } => {
+            "please report this as a bug, with the output of `rollover history`; nothing unsafe \
+             was done, and mail is not affected"
+                .to_owned()
+        }
+    };
+    format!("rollover: {host}: {error}\n  hint: {hint}\n")
+}

@@ -1,0 +1,240 @@
+//! The adapters, put together as the configuration says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::Failure;
+use super::args::Global;
+use crate::clock::SystemClock;
+use crate::config::{self, Configuration, Environment, HostConfig, IssuerConfig};
+use crate::deploy::Files;
+use crate::dns::{Anchors, Authority, Rfc2136, TsigKey};
+use crate::issuer::{Acme, Limits, OwnCa, Surroundings};
+use crate::ledger::{LockError, SqliteLedger};
+use crate::pass::{HostPass, HostPorts, PassError, Report};
+use crate::ports::{Clock, IssueError, Issuer, Ledger, LedgerError, Publisher};
+use crate::probe::TlsProbe;
+use crate::rollover::action::Request;
+use crate::time::Span;
+
+/// How long one connection to a listener may take.
+const PROBE_LIMIT: Span = Span::from_seconds(10);
+
+/// All that a command works with.
+pub(super) struct World {
+    /// Where the ledger and its lock are.
+    pub(super) state_dir: PathBuf,
+    /// The time.
+    pub(super) clock: Arc<dyn Clock>,
+    /// The ledger.
+    pub(super) ledger: Arc<dyn Ledger>,
+    /// The hosts that the command works on, by name.
+    pub(super) hosts: Vec<Arc<HostPass>>,
+}
+
+/// What several hosts share.
+struct Shared {
+    /// What the configuration says.
+    configuration: Configuration,
+    /// The time.
+    clock: Arc<dyn Clock>,
+    /// The ledger.
+    ledger: Arc<dyn Ledger>,
+    /// The view of the DNS.
+    dns: Arc<Authority>,
+    /// The primaries, by name.
+    publishers: BTreeMap<String, Arc<dyn Publisher>>,
+}
+
+impl World {
+    /// The world of a command that acts.
+    pub(super) fn open(global: &Global) -> Result<Self, Failure> {
+        let configuration = read_configuration(global)?;
+        let ledger = SqliteLedger::open(&configuration.state_dir)?;
+        Self::assemble(global, configuration, Arc::new(ledger))
+    }
+
+    /// The world of a command that only looks.
+    pub(super) fn open_for_reading(global: &Global) -> Result<Self, Failure> {
+        let configuration = read_configuration(global)?;
+        let ledger = SqliteLedger::open_for_reading(&configuration.state_dir)?;
+        Self::assemble(global, configuration, Arc::new(ledger))
+    }
+
+    /// Puts the adapters together.
+    fn assemble(
+        global: &Global,
+        configuration: Configuration,
+        ledger: Arc<dyn Ledger>,
+    ) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let chosen = choose(global, &configuration)?;
+        let resolver = &configuration.resolver;
+        let anchors = read_anchors(&configuration)?;
+        let dns = Arc::new(Authority::new(&resolver.servers, anchors, Arc::clone(&clock)));
+        let publishers = publishers(&configuration, &clock)?;
+        let state_dir = configuration.state_dir.clone();
+        let shared = Shared { configuration, clock, ledger, dns, publishers };
+        let hosts: Result<Vec<_>, Failure> =
+            chosen.into_iter().map(|host| shared.host(host).map(Arc::new)).collect();
+        let Shared { clock, ledger, .. } = shared;
+        Ok(Self { state_dir, clock, ledger, hosts: hosts? })
+    }
+
+    /// Looks at every host and decides, without doing anything.
+    pub(super) async fn preview(
+        &self,
+        request: Option<Request>,
+    ) -> Result<Vec<(Arc<HostPass>, Report)>, Failure> {
+        let mut looks = JoinSet::new();
+        for (position, host) in self.hosts.iter().enumerate() {
+            let (host, request) = (Arc::clone(host), request.clone());
+            looks.spawn(async move {
+                let report = host.preview(request).await;
+                (position, host, report)
+            });
+        }
+        let mut reports = looks.join_all().await;
+        reports.sort_by_key(|(position, ..)| *position);
+        reports
+            .into_iter()
+            .map(|(_, host, report)| match report {
+                Ok(report) => Ok((host, report)),
+                Err(error) => Err(Failure::of_pass(&host.spec().name, error)),
+            })
+            .collect()
+    }
+}
+
+impl Shared {
+    /// One host with its ports.
+    fn host(&self, host: HostConfig) -> Result<HostPass, Failure> {
+        let publisher = Arc::clone(&self.publishers[&host.dns]);
+        let mut issuers: BTreeMap<String, Arc<dyn Issuer>> = BTreeMap::new();
+        for (name, config) in &self.configuration.issuers {
+            let issuer: Arc<dyn Issuer> = match config {
+                IssuerConfig::OwnCa(config) => {
+                    let state_dir = &self.configuration.state_dir;
+                    let clock = Arc::clone(&self.clock);
+                    Arc::new(OwnCa::new(name, config, state_dir, clock).map_err(unusable)?)
+                }
+                IssuerConfig::Acme(config) => {
+                    let around = Surroundings {
+                        state_dir: self.configuration.state_dir.clone(),
+                        publisher: Arc::clone(&publisher),
+                        dns: self.dns.clone(),
+                        ignored_name_servers: host.ignore_name_servers.clone(),
+                        clock: Arc::clone(&self.clock),
+                    };
+                    let acme = Acme::new(name, config, around, Limits::default());
+                    Arc::new(acme.map_err(unusable)?)
+                }
+            };
+            issuers.insert(name.clone(), issuer);
+        }
+        let ports = HostPorts {
+            clock: Arc::clone(&self.clock),
+            dns: self.dns.clone(),
+            publisher,
+            issuers,
+            deployer: Arc::new(Files::new(host.deploy.clone(), host.key_types.clone())),
+            probe: Arc::new(TlsProbe::new(PROBE_LIMIT)),
+            ledger: Arc::clone(&self.ledger),
+        };
+        Ok(HostPass::new(host, ports))
+    }
+}
+
+/// Reads the configuration; all that is wrong in it at once.
+fn read_configuration(global: &Global) -> Result<Configuration, Failure> {
+    let of = |name: &str| std::env::var_os(name);
+    let environment = Environment {
+        state_directory: of("STATE_DIRECTORY").and_then(|value| value.into_string().ok()),
+        credentials_directory: of("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+    };
+    config::load(&global.config, &environment).map_err(|diagnostics| {
+        let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+        Failure::Usage(texts.join("\n"))
+    })
+}
+
+/// The hosts that the command line names; all of them where it names none.
+fn choose(global: &Global, configuration: &Configuration) -> Result<Vec<HostConfig>, Failure> {
+    if global.hosts.is_empty() {
+        return Ok(configuration.hosts.values().cloned().collect());
+    }
+    let wanted: BTreeSet<String> =
+        global.hosts.iter().map(|name| name.trim_end_matches('.').to_ascii_lowercase()).collect();
+    wanted
+        .into_iter()
+        .map(|name| {
+            configuration.hosts.get(&name).cloned().ok_or_else(|| {
+                let path = global.config.display();
+                Failure::Usage(format!("there is no host `{name}` in {path}"))
+            })
+        })
+        .collect()
+}
+
+/// The trust anchors that the configuration names, else the IANA root's.
+fn read_anchors(configuration: &Configuration) -> Result<Anchors, Failure> {
+    let Some(path) = &configuration.resolver.trust_anchor_file else { return Ok(Anchors::iana()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
+    Anchors::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+}
+
+/// The primaries, with their keys.
+fn publishers(
+    configuration: &Configuration,
+    clock: &Arc<dyn Clock>,
+) -> Result<BTreeMap<String, Arc<dyn Publisher>>, Failure> {
+    let mut publishers: BTreeMap<String, Arc<dyn Publisher>> = BTreeMap::new();
+    for (name, config) in &configuration.dns {
+        let key = TsigKey::read(&config.tsig_key_file)
+            .map_err(|error| Failure::Usage(format!("dns `{name}`: {error}")))?;
+        let (server, zone, clock) = (config.server, config.zone.clone(), Arc::clone(clock));
+        publishers.insert(name.clone(), Arc::new(Rfc2136::new(server, key, zone, clock)));
+    }
+    Ok(publishers)
+}
+
+/// An issuer that the configuration names and that cannot be used.
+fn unusable(error: IssueError) -> Failure {
+    Failure::Usage(format!("issuer {error}\n  hint: {}", error.hint))
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self::Broken { message: error.message, hint: error.hint }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held { .. } => Self::Held(error.to_string()),
+            LockError::File { .. } => Self::Broken {
+                message: error.to_string(),
+                hint: "see that the state directory is this user's and writable".to_owned(),
+            },
+        }
+    }
+}
+
+impl Failure {
+    /// A pass that could not be made over a host.
+    pub(super) fn of_pass(host: &str, error: PassError) -> Self {
+        match error {
+            PassError::Request(error) => Self::Usage(format!("{host}: {error}")),
+            PassError::Ledger(error) => error.into(),
+            PassError::Unsettled { .. } => Self::Broken {
+                message: error.to_string(),
+                hint: "please report this as a bug; mail is not affected".to_owned(),
+            },
+        }
+    }
+}
