@@ -1,0 +1,12 @@
+//! What an operator relies on, on real daemons, with a judge sending all the while.
+//!
+//! Each test has a world of its own ([`lab`]); they run side by side. The judge is OpenSSL's own DANE
+//! verification on what real and simulated caches hold (`lab/judge.py`).
+
+#![allow(unreachable_pub, reason = "modules of one test binary")]
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod ca_change;
+mod stage;
