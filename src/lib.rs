@@ -1,5 +1,6 @@
 //! Replaces the certificates of mail servers under DANE without stranding a sender.
 
+pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod keys;
