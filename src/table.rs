@@ -250,7 +250,7 @@ impl<'t, C> Item<'t, C> {
     pub(crate) fn list<T>(
         &self,
         expected: &str,
-        read: impl Fn(Item<'t, C>) -> Option<T>,
+        read: impl Fn(Self) -> Option<T>,
     ) -> Option<Vec<Spot<T>>> {
         let Some(elements) = self.value.get_ref().as_array() else {
             return self.mistyped(expected);
@@ -382,16 +382,13 @@ impl<'t, C> Table<'t, C> {
     }
 
     /// The table at `key`, known by that key's place.
-    pub(crate) fn table(&mut self, key: &'static str) -> Option<Table<'t, C>> {
+    pub(crate) fn table(&mut self, key: &'static str) -> Option<Self> {
         let (at, item) = self.entry(key)?;
         Some(Table { at, ..item.table()? })
     }
 
     /// The tables in the table at `key`, with their names, where they were wrong included.
-    pub(crate) fn named_tables(
-        &mut self,
-        key: &'static str,
-    ) -> Vec<(Spot<String>, Option<Table<'t, C>>)> {
+    pub(crate) fn named_tables(&mut self, key: &'static str) -> Vec<(Spot<String>, Option<Self>)> {
         let Some(parent) = self.table(key) else {
             return Vec::new();
         };

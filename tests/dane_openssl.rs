@@ -4,6 +4,7 @@
 //! made from one of the certificates at hand. What the crate accepts, OpenSSL must accept: the
 //! opposite loses mail. What OpenSSL accepts and the crate does not is listed below, each with its
 //! reason, so that a new difference fails the test and so does one that has gone.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -54,7 +55,7 @@ const STRICTER: &[(&str, &str, &str)] = &[
 /// Chains that a server may send, each with the key of its first certificate.
 struct Shape {
     /// What is special about it.
-    name: &'static str,
+    name: String,
     /// What is sent.
     chain: Vec<Vec<u8>>,
     /// The server's key.
@@ -94,7 +95,7 @@ impl World {
     }
 
     /// The usual chain with another server's certificate.
-    fn with_server(&self, name: &'static str, params: &CertificateParams) -> Shape {
+    fn with_server(&self, name: &str, params: &CertificateParams) -> Shape {
         let server_key = key();
         let issuer = (&self.intermediate.0, &self.intermediate.1);
         let leaf = signed(params, &server_key, issuer);
@@ -103,7 +104,7 @@ impl World {
     }
 
     /// The usual chain with another intermediate CA.
-    fn with_intermediate(&self, name: &'static str, params: &CertificateParams) -> Shape {
+    fn with_intermediate(&self, name: &str, params: &CertificateParams) -> Shape {
         let (server_key, intermediate_key) = (key(), key());
         let by_root = signed(params, &intermediate_key, (&self.root.0, &self.root.1));
         let leaf = signed(&server(&[BASE]), &server_key, (params, &intermediate_key));
@@ -111,7 +112,7 @@ impl World {
     }
 
     /// The usual chain with another root.
-    fn with_root(&self, name: &'static str, params: &CertificateParams) -> Shape {
+    fn with_root(&self, name: &str, params: &CertificateParams) -> Shape {
         let (server_key, root_key) = (key(), key());
         let root = self_signed(params, &root_key);
         let issuer = (&self.intermediate.0, &self.intermediate.1);
@@ -206,107 +207,18 @@ impl World {
 
     /// CAs of all kinds, as intermediate and as root.
     fn authorities(&self) -> Vec<Shape> {
-        let edit = |name: &str, edit: &dyn Fn(&mut CertificateParams)| {
+        let edit = |name: &str, edit: &Edit| {
             let mut params = ca(name);
             edit(&mut params);
             params
         };
-        let depth = |depth| IsCa::Ca(BasicConstraints::Constrained(depth));
-        let not_yet = date_time_ymd(2026, 7, 1);
-        let only = |name: &str| NameConstraints {
-            permitted_subtrees: vec![GeneralSubtree::DnsName(name.to_owned())],
-            excluded_subtrees: vec![],
-        };
-        let without = |name: &str| NameConstraints {
-            permitted_subtrees: vec![],
-            excluded_subtrees: vec![GeneralSubtree::DnsName(name.to_owned())],
-        };
-        let addresses = NameConstraints {
-            permitted_subtrees: vec![],
-            excluded_subtrees: vec![GeneralSubtree::IpAddress(CidrSubnet::V4(
-                [127, 0, 0, 0],
-                [255, 0, 0, 0],
-            ))],
-        };
-        type Edit = Box<dyn Fn(&mut CertificateParams)>;
-        let edits: Vec<(&'static str, &'static str, Edit)> = vec![
-            ("intermediate expired", "root expired", Box::new(|p| *p = expired(p.clone()))),
-            (
-                "intermediate not yet valid",
-                "root not yet valid",
-                Box::new(move |p| p.not_before = not_yet),
-            ),
-            (
-                "intermediate without CA flag",
-                "root without CA flag",
-                Box::new(|p| p.is_ca = IsCa::ExplicitNoCa),
-            ),
-            (
-                "intermediate without constraints",
-                "root without constraints",
-                Box::new(|p| p.is_ca = IsCa::NoCa),
-            ),
-            (
-                "intermediate with depth 0",
-                "root with depth 0",
-                Box::new(move |p| p.is_ca = depth(0)),
-            ),
-            (
-                "intermediate with depth 1",
-                "root with depth 1",
-                Box::new(move |p| p.is_ca = depth(1)),
-            ),
-            (
-                "intermediate not for signing",
-                "root not for signing",
-                Box::new(|p| p.key_usages = vec![KeyUsagePurpose::DigitalSignature]),
-            ),
-            (
-                "intermediate without key usage",
-                "root without key usage",
-                Box::new(|p| p.key_usages = vec![]),
-            ),
-            (
-                "intermediate for clients",
-                "root for clients",
-                Box::new(|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
-            ),
-            (
-                "intermediate for servers",
-                "root for servers",
-                Box::new(|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]),
-            ),
-            (
-                "intermediate for any use",
-                "root for any use",
-                Box::new(|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any]),
-            ),
-            (
-                "intermediate for the name",
-                "root for the name",
-                Box::new(move |p| p.name_constraints = Some(only("example.nl"))),
-            ),
-            (
-                "intermediate for another name",
-                "root for another name",
-                Box::new(move |p| p.name_constraints = Some(only("example.org"))),
-            ),
-            (
-                "intermediate not for the name",
-                "root not for the name",
-                Box::new(move |p| p.name_constraints = Some(without("example.nl"))),
-            ),
-            (
-                "intermediate not for addresses",
-                "root not for addresses",
-                Box::new(move |p| p.name_constraints = Some(addresses.clone())),
-            ),
-        ];
         let mut shapes = Vec::new();
-        for (as_intermediate, as_root, change) in &edits {
-            let intermediate = edit("Special Intermediate", change);
-            shapes.push(self.with_intermediate(as_intermediate, &intermediate));
-            shapes.push(self.with_root(as_root, &edit("Special Root", change)));
+        for (special, change) in special_authorities() {
+            let intermediate = edit("Special Intermediate", &change);
+            let name = format!("intermediate {special}");
+            shapes.push(self.with_intermediate(&name, &intermediate));
+            let root = edit("Special Root", &change);
+            shapes.push(self.with_root(&format!("root {special}"), &root));
         }
         shapes
     }
@@ -359,6 +271,49 @@ impl World {
     }
 }
 
+/// What makes a CA special.
+type Edit = Box<dyn Fn(&mut CertificateParams)>;
+
+/// What may be special about a CA, and how it becomes so.
+fn special_authorities() -> Vec<(&'static str, Edit)> {
+    let is_ca = |is_ca: IsCa| -> Edit { Box::new(move |params| params.is_ca = is_ca) };
+    let depth = |depth| is_ca(IsCa::Ca(BasicConstraints::Constrained(depth)));
+    let usages = |usages: &'static [KeyUsagePurpose]| -> Edit {
+        Box::new(move |params| params.key_usages = usages.to_vec())
+    };
+    let purpose = |purpose: ExtendedKeyUsagePurpose| -> Edit {
+        Box::new(move |params| params.extended_key_usages = vec![purpose.clone()])
+    };
+    let names = |permitted: &[&str], excluded: Vec<GeneralSubtree>| -> Edit {
+        let permitted = permitted.iter().map(|name| GeneralSubtree::DnsName((*name).to_owned()));
+        let constraints = NameConstraints {
+            permitted_subtrees: permitted.collect(),
+            excluded_subtrees: excluded,
+        };
+        Box::new(move |params| params.name_constraints = Some(constraints.clone()))
+    };
+    let excluded_name = GeneralSubtree::DnsName("example.nl".to_owned());
+    let loopback = CidrSubnet::V4([127, 0, 0, 0], [255, 0, 0, 0]);
+    let not_yet = date_time_ymd(2026, 7, 1);
+    vec![
+        ("expired", Box::new(|params| *params = expired(params.clone()))),
+        ("not yet valid", Box::new(move |params| params.not_before = not_yet)),
+        ("without CA flag", is_ca(IsCa::ExplicitNoCa)),
+        ("without constraints", is_ca(IsCa::NoCa)),
+        ("with depth 0", depth(0)),
+        ("with depth 1", depth(1)),
+        ("not for signing", usages(&[KeyUsagePurpose::DigitalSignature])),
+        ("without key usage", usages(&[])),
+        ("for clients", purpose(ExtendedKeyUsagePurpose::ClientAuth)),
+        ("for servers", purpose(ExtendedKeyUsagePurpose::ServerAuth)),
+        ("for any use", purpose(ExtendedKeyUsagePurpose::Any)),
+        ("for the name", names(&["example.nl"], vec![])),
+        ("for another name", names(&["example.org"], vec![])),
+        ("not for the name", names(&[], vec![excluded_name])),
+        ("not for addresses", names(&[], vec![GeneralSubtree::IpAddress(loopback)])),
+    ]
+}
+
 /// A self-signed CA of this name.
 fn authority(name: &str) -> (CertificateParams, KeyPair, Vec<u8>) {
     let (params, key) = (ca(name), key());
@@ -367,8 +322,8 @@ fn authority(name: &str) -> (CertificateParams, KeyPair, Vec<u8>) {
 }
 
 /// A shape with this server's key.
-fn shape(name: &'static str, chain: Vec<Vec<u8>>, key: &KeyPair) -> Shape {
-    Shape { name, chain, key: key.serialize_der() }
+fn shape(name: &str, chain: Vec<Vec<u8>>, key: &KeyPair) -> Shape {
+    Shape { name: name.to_owned(), chain, key: key.serialize_der() }
 }
 
 /// One question to both.

@@ -6,6 +6,7 @@
 
 pub mod args;
 mod history;
+mod live;
 mod plan;
 mod policy;
 mod report;
@@ -125,7 +126,7 @@ async fn dispatch(
 ) -> Result<(), Failure> {
     match &cli.command {
         Some(Command::Policy(command)) => policy::run(command, out),
-        Some(Command::Tlsa(arguments)) => tlsa::run(arguments, out).await,
+        Some(Command::Tlsa(arguments)) => show_tlsa(&cli.global, arguments, out, err).await,
         Some(Command::History { json, limit }) => {
             let world = World::open_for_reading(&cli.global)?;
             show_history(&world, *json, *limit, out)
@@ -142,6 +143,23 @@ async fn dispatch(
             run::run(cli, &world, out, err).await
         }
     }
+}
+
+/// `rollover tlsa`
+async fn show_tlsa(
+    global: &Global,
+    arguments: &tlsa::TlsaArgs,
+    out: &mut (dyn Write + Send),
+    err: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    let Some(path) = &arguments.certificate else {
+        return live::run(global, arguments, out, err).await;
+    };
+    tlsa::run(arguments, path, out, err).map_err(|error| {
+        use std::error::Error as _;
+        let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+        Failure::Usage(format!("{error}{source}"))
+    })
 }
 
 /// Refuses to replace every certificate by accident.
@@ -202,4 +220,14 @@ fn show_history(
         let _ = out.write_all(text.as_bytes());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        super::Cli::command().debug_assert();
+    }
 }

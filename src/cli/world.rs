@@ -148,6 +148,18 @@ impl Shared {
     }
 }
 
+/// The view of the DNS for a command that needs no configuration: through the configured resolvers
+/// where there is a configuration, else the system's.
+pub(super) fn dns_for_lookups(global: &Global) -> Result<Authority, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    if !global.config.exists() {
+        return Ok(Authority::new(&[], Anchors::iana(), clock));
+    }
+    let configuration = read_configuration(global)?;
+    let anchors = read_anchors(&configuration)?;
+    Ok(Authority::new(&configuration.resolver.servers, anchors, clock))
+}
+
 /// Reads the configuration; all that is wrong in it at once.
 fn read_configuration(global: &Global) -> Result<Configuration, Failure> {
     let of = |name: &str| std::env::var_os(name);

@@ -136,8 +136,8 @@ impl Required {
             Fit::Each => place(&self.fit),
             Fit::Any => place(&self.records),
         };
-        let at_bridge = place(&self.bridge).or(other).unwrap_or(table.at());
-        let at_records = place(&self.records).unwrap_or(table.at());
+        let at_bridge = place(&self.bridge).or(other).unwrap_or_else(|| table.at());
+        let at_records = place(&self.records).unwrap_or_else(|| table.at());
         let replace = match &self.bridge {
             Given::Absent => "bridge = \"replace\" (the default)",
             Given::Wrong | Given::Value(_) => "bridge = \"replace\"",

@@ -6,6 +6,7 @@
 
 pub mod owner;
 mod path;
+pub mod presentation;
 pub mod record;
 pub mod rrset;
 pub mod validation;

@@ -7,13 +7,14 @@
 //! called valid here is not refused by a sender. The opposite error costs a wait, not mail.
 
 use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{AuthorityKeyIdentifier, ExtendedKeyUsage, ParsedExtension};
-use x509_parser::prelude::FromDer;
 
+use self::step::Step;
+pub(super) use self::step::called;
 use crate::name::DnsName;
 use crate::pki::Certificate;
 use crate::time::Timestamp;
+
+mod step;
 
 /// Why the way from the server's certificate to the trust anchor does not hold.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -67,14 +68,6 @@ pub enum PathError {
         /// What the verifier said.
         reason: String,
     },
-}
-
-/// A certificate with what the way up depends on.
-struct Step<'c> {
-    /// The certificate.
-    certificate: &'c Certificate,
-    /// The same, read.
-    parsed: X509Certificate<'c>,
 }
 
 /// The way up from a server's certificate, as a client that never turns back walks it.
@@ -260,131 +253,6 @@ fn next_issuer(below: &Step<'_>, pool: &[Step<'_>], now: Timestamp) -> Option<us
         .map(|(position, _)| position)
 }
 
-impl<'c> Step<'c> {
-    /// Reads a certificate; `None` where it cannot be.
-    fn read(certificate: &'c Certificate) -> Option<Self> {
-        let (_, parsed) = X509Certificate::from_der(certificate.der()).ok()?;
-        Some(Self { certificate, parsed })
-    }
-
-    /// Whether this certificate, by its names and key identifiers, is issued by `issuer`.
-    fn names_as_issuer(&self, issuer: &Self) -> bool {
-        let (below, above) = (&self.parsed, &issuer.parsed);
-        if below.issuer().as_raw() != above.subject().as_raw() {
-            return false;
-        }
-        let Some(wanted) = authority_key_identifier(below) else {
-            return true;
-        };
-        let key = match (&wanted.key_identifier, subject_key_identifier(above)) {
-            (Some(wanted), Some(found)) => wanted.0 == found,
-            _ => true,
-        };
-        let serial = wanted.authority_cert_serial.is_none_or(|serial| serial == above.raw_serial());
-        key && serial
-    }
-
-    /// Whether this certificate may have issued `below`, as far as OpenSSL looks before it tries.
-    fn names_as_issuer_of(&self, below: &Self) -> bool {
-        below.names_as_issuer(self) && self.may_sign_certificates()
-    }
-
-    /// Whether its key usage, if it has one, allows to sign certificates.
-    fn may_sign_certificates(&self) -> bool {
-        match self.parsed.key_usage() {
-            Ok(Some(usage)) => usage.value.key_cert_sign(),
-            Ok(None) => true,
-            Err(_) => false,
-        }
-    }
-
-    /// Whether it limits the names of what is below it.
-    fn constrains_names(&self) -> bool {
-        !matches!(self.parsed.name_constraints(), Ok(None))
-    }
-
-    /// Judges its dates.
-    fn is_valid_at(&self, now: Timestamp) -> Result<(), PathError> {
-        let subject = || called(self.certificate);
-        let (not_before, not_after) = (self.certificate.not_before(), self.certificate.not_after());
-        // Whole seconds: a certificate is valid until the end of its last one.
-        if now.as_seconds() < not_before.as_seconds() {
-            return Err(PathError::NotYetValid { subject: subject(), not_before });
-        }
-        if not_after.as_seconds() < now.as_seconds() {
-            return Err(PathError::Expired { subject: subject(), not_after });
-        }
-        Ok(())
-    }
-
-    /// Judges whether it may stand above `below`: webpki takes an anchor as it is, OpenSSL does not.
-    fn suits_as_authority(&self, below: &[Self]) -> Result<(), PathError> {
-        let intermediates =
-            below[1..].iter().filter(|step| !step.certificate.is_self_issued()).count();
-        let constraints = match self.parsed.basic_constraints() {
-            Ok(Some(constraints)) => constraints.value,
-            Ok(None) | Err(_) => return self.unsuitable("does not say that it is a CA's"),
-        };
-        if !constraints.ca {
-            return self.unsuitable("says that it is no CA's");
-        }
-        let allowed = constraints.path_len_constraint;
-        if allowed.is_some_and(|allowed| usize::try_from(allowed).unwrap_or(0) < intermediates) {
-            return self.unsuitable("allows fewer CA certificates below it");
-        }
-        if !self.may_sign_certificates() {
-            return self.unsuitable("may not sign certificates, by its key usage");
-        }
-        self.suits_for_tls()
-    }
-
-    /// Judges whether it may be a TLS server's.
-    fn suits_as_server(&self) -> Result<(), PathError> {
-        let key_usage = match self.parsed.key_usage() {
-            Ok(usage) => usage.map(|usage| usage.value),
-            Err(_) => return self.unsuitable("has a key usage that cannot be read"),
-        };
-        if key_usage.is_some_and(|usage| {
-            !usage.digital_signature() && !usage.key_encipherment() && !usage.key_agreement()
-        }) {
-            return self.unsuitable("is not for TLS, by its key usage");
-        }
-        self.suits_for_tls()
-    }
-
-    /// Judges its extended key usage.
-    fn suits_for_tls(&self) -> Result<(), PathError> {
-        let allows = |usage: &ExtendedKeyUsage<'_>| usage.server_auth;
-        match self.parsed.extended_key_usage() {
-            Ok(usage) if usage.as_ref().is_none_or(|usage| allows(usage.value)) => Ok(()),
-            Ok(_) | Err(_) => self.unsuitable("is not for TLS servers, by its extended key usage"),
-        }
-    }
-
-    /// The error that it does not suit its place.
-    fn unsuitable(&self, reason: &'static str) -> Result<(), PathError> {
-        Err(PathError::Unsuitable { subject: called(self.certificate), reason })
-    }
-}
-
-/// The key that a certificate says it was signed with.
-fn authority_key_identifier<'a>(
-    certificate: &'a X509Certificate<'a>,
-) -> Option<&'a AuthorityKeyIdentifier<'a>> {
-    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::AuthorityKeyIdentifier(identifier) => Some(identifier),
-        _ => None,
-    })
-}
-
-/// What a certificate calls its own key.
-fn subject_key_identifier<'a>(certificate: &'a X509Certificate<'a>) -> Option<&'a [u8]> {
-    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0),
-        _ => None,
-    })
-}
-
 /// The contents of a DER value without its tag and length, as webpki keeps names and keys.
 ///
 /// What is no DER value is returned whole, and verifies nothing.
@@ -410,23 +278,13 @@ fn matches_pattern(pattern: &str, name: &str) -> bool {
     !label.is_empty() && pattern.contains('.') && pattern.eq_ignore_ascii_case(parent)
 }
 
-/// What people call a certificate: its subject, else its first name, else its serial number.
-///
-/// Certificates of public CAs have an empty subject nowadays.
-pub(super) fn called(certificate: &Certificate) -> String {
-    match (certificate.subject(), certificate.dns_names()) {
-        ("", []) => format!("serial number {}", certificate.serial()),
-        ("", [name, ..]) => name.clone(),
-        (subject, _) => subject.to_owned(),
-    }
-}
-
 /// What webpki's error means to an operator, where that is not plain from its name.
 fn describe(error: &webpki::Error) -> String {
-    match error {
-        webpki::Error::InvalidSignatureForPublicKey => "a signature is wrong".to_owned(),
-        webpki::Error::UnknownIssuer => "an issuer is missing or did not sign it".to_owned(),
-        webpki::Error::CaUsedAsEndEntity => "the server's own certificate is a CA's".to_owned(),
-        error => format!("{error}"),
-    }
+    let plain = [
+        (webpki::Error::CaUsedAsEndEntity, "the server's own certificate is a CA's"),
+        (webpki::Error::InvalidSignatureForPublicKey, "a signature is wrong"),
+        (webpki::Error::UnknownIssuer, "an issuer is missing or did not sign it"),
+    ];
+    let known = plain.iter().find(|(known, _)| known == error);
+    known.map_or_else(|| error.to_string(), |(_, meaning)| (*meaning).to_owned())
 }

@@ -7,7 +7,7 @@
 //! - A client may leave out SHA2-256 where a record of the same usage and selector has SHA2-512
 //!   (digest agility, RFC 7671, section 9).
 //! - A client may know no other reference name than the TLSA base domain.
-//! - A client may walk from issuer to issuer without ever turning back ([`path`](super::path)).
+//! - A client may walk from issuer to issuer without ever turning back (`path.rs`).
 //!
 //! Any other client sees all that one of the first two sees, so what both accept, all do.
 

@@ -2,7 +2,12 @@
 //!
 //! Shared by unit tests and by tests of the whole crate, so it hands out DER and knows no type of
 //! the crate.
-#![allow(dead_code, reason = "each test that includes this file uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "a test fails by panicking, and uses the part of this file that it needs"
+)]
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,

@@ -140,8 +140,8 @@ fn each_record_of_each_certificate_with_each_chain() {
     .assert_eq(&table);
 }
 
-#[test]
-fn what_spoils_a_path_and_what_does_not() {
+/// Worlds in which something is special about one certificate.
+fn special_worlds() -> Vec<(&'static str, World)> {
     let plain = || server(&["mail.example.nl"]);
     let common_name = |names: &[&str]| {
         let mut params = server(names);
@@ -149,20 +149,26 @@ fn what_spoils_a_path_and_what_does_not() {
         params.distinguished_name.push(DnType::CommonName, name);
         params
     };
-    let (root, intermediate) = (|| ca("Root"), || ca("Intermediate"));
-    let worlds = [
-        ("all well", root(), intermediate(), plain()),
-        ("leaf expired", root(), intermediate(), expired(plain())),
-        ("intermediate expired", root(), expired(intermediate()), plain()),
-        ("root expired", expired(root()), intermediate(), plain()),
-        ("other name", root(), intermediate(), server(&["mx.example.org"])),
-        ("wildcard", root(), intermediate(), server(&["*.example.nl"])),
-        ("common name alone", root(), intermediate(), common_name(&[])),
-        ("common name beside", root(), intermediate(), common_name(&["mx.example.org"])),
-    ];
+    let (root, intermediate) = (ca("Root"), ca("Intermediate"));
+    let with_server = |params| World::of(&root, &intermediate, &params);
+    let expired_root = World::of(&expired(root.clone()), &intermediate, &plain());
+    let expired_intermediate = World::of(&root, &expired(intermediate.clone()), &plain());
+    vec![
+        ("all well", with_server(plain())),
+        ("leaf expired", with_server(expired(plain()))),
+        ("intermediate expired", expired_intermediate),
+        ("root expired", expired_root),
+        ("other name", with_server(server(&["mx.example.org"]))),
+        ("wildcard", with_server(server(&["*.example.nl"]))),
+        ("common name alone", with_server(common_name(&[]))),
+        ("common name beside", with_server(common_name(&["mx.example.org"]))),
+    ]
+}
+
+#[test]
+fn what_spoils_a_path_and_what_does_not() {
     let mut table = String::new();
-    for (name, root, intermediate, server) in worlds {
-        let world = World::of(&root, &intermediate, &server);
+    for (name, world) in special_worlds() {
         let chain = world.chain(&[0, 1, 2]);
         table += &format!("{name}\n");
         for (parameters, place) in [("3 1 1", 0), ("2 1 1", 1), ("2 1 1", 2)] {
