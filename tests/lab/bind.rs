@@ -106,6 +106,11 @@ impl Bind {
         wait_until("the hand edit is served", || self.tlsa(PRIMARY, owner) == wanted);
     }
 
+    /// The TXT records that a server answers.
+    pub fn txt(&self, server: &str, owner: &str) -> Vec<String> {
+        self.dig.ask(server, owner, "TXT", &["+short", "+norecurse"])
+    }
+
     /// The TLSA records that a server answers, sorted; empty where it answers none.
     pub fn tlsa(&self, server: &str, owner: &str) -> Vec<String> {
         let mut records: Vec<String> = self

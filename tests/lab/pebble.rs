@@ -58,6 +58,11 @@ impl Pebble {
         self.daemon = Some(daemon);
     }
 
+    /// Ends it.
+    pub fn stop(&mut self) {
+        self.daemon = None;
+    }
+
     /// The URL of its directory.
     pub fn directory_url(&self) -> String {
         format!("https://127.0.0.1:{}/dir", self.port)

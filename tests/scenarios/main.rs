@@ -4,9 +4,18 @@
 //! verification on what real and simulated caches hold (`lab/judge.py`).
 
 #![allow(unreachable_pub, reason = "modules of one test binary")]
+#![allow(clippy::disallowed_methods, reason = "tests start processes, wait, and write files")]
 
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod acme;
 mod ca_change;
+mod commands;
+mod emergency;
+mod entry;
+mod faults;
+mod killed;
+mod reload;
+mod renewal;
 mod stage;

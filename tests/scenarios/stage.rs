@@ -1,13 +1,43 @@
 //! The usual stage: a mail server under an own CA with both records, and rollover acquainted with it.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::lab::authority::{Authority, key_record};
 use crate::lab::configuration::{Configuration, quick_policy};
 use crate::lab::judge::{Demand, Judge, Verdict};
 use crate::lab::mail::{Postfix, Tls};
 use crate::lab::{HOST, Lab, OWNER, PRIMARY, SECONDARY, daemon};
+
+/// A line of the history.
+#[derive(Clone, Debug)]
+pub struct HistoryLine {
+    /// When.
+    pub time: SystemTime,
+    /// What followed from what was seen.
+    pub decision: String,
+    /// What was done.
+    pub action: String,
+    /// What came of it; empty in the line before the act.
+    pub result: String,
+}
+
+impl HistoryLine {
+    /// Whether it tells of something that was done.
+    pub fn is_done(&self) -> bool {
+        !self.result.is_empty() && !self.result.starts_with("failed")
+    }
+
+    /// Whether it tells that this was done.
+    pub fn done(&self, decision: &str) -> bool {
+        self.is_done() && self.decision == decision
+    }
+}
+
+/// How long after one line another was written.
+pub fn between(one: &HistoryLine, other: &HistoryLine) -> Duration {
+    other.time.duration_since(one.time).expect("the history is in order")
+}
 
 /// A mail server that rollover looks after.
 pub struct Stage {
@@ -112,6 +142,28 @@ impl Stage {
     pub fn finish(&self, judge: Judge) -> Verdict {
         judge.go_on(self.ttl());
         judge.finish()
+    }
+
+    /// The serial number of the certificate that is presented.
+    pub fn serial(&self) -> String {
+        self.lab.status()["certificates"][0]["serial"].to_string()
+    }
+
+    /// The history of the mail server, what was adopted at first sight left out.
+    pub fn events(&self) -> Vec<HistoryLine> {
+        let text = self.lab.rollover(&["history", "--json"]).expect_code(0).out;
+        let lines = text.lines().map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+            let text = |key: &str| line[key].as_str().expect("a text").to_owned();
+            let time: jiff::Timestamp = text("time").parse().expect("a time");
+            HistoryLine {
+                time: SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_second().unsigned_abs()),
+                decision: text("decision"),
+                action: text("action"),
+                result: text("result"),
+            }
+        });
+        lines.filter(|line| line.decision != "adopt").collect()
     }
 
     /// Fails unless these records are what every server answers.

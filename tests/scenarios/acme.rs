@@ -1,0 +1,114 @@
+//! ACME CAs whose keys nobody knows beforehand: real Pebbles, validated over dns-01.
+
+use crate::lab::Lab;
+use crate::lab::configuration::{Configuration, quick_policy};
+use crate::lab::judge::Demand;
+use crate::lab::pebble::Pebble;
+use crate::lab::{HOST, PRIMARY};
+use crate::stage::Stage;
+
+/// A stage whose certificate is of a Pebble, acquainted under a policy.
+fn stage(policy: &str) -> (Stage, Pebble, Pebble) {
+    let stage = Stage::new(Lab::usual());
+    stage.publish(&[stage.house.record(), stage.key_in_file()]);
+    let pebbles = (
+        Pebble::start(&stage.lab, "pebble-a", 14_000),
+        Pebble::start(&stage.lab, "pebble-b", 15_100),
+    );
+    let policy = quick_policy(&stage.lab, policy);
+    Configuration::new(&stage.lab)
+        .own_ca("house", &stage.house)
+        .acme("a", &pebbles.0)
+        .acme("b", &pebbles.1)
+        .host(
+            &format!("issuer = \"a\"\npolicy = \"{}\"", policy.display()),
+            &stage.bundle,
+            &stage.postfix.reload(),
+        )
+        .write(&stage.lab);
+    stage.get_acquainted();
+    stage.lab.rollover(&["--new-ca", "--wait"]).expect_code(0);
+    (stage, pebbles.0, pebbles.1)
+}
+
+/// The two records that the mail server's own chain stands for.
+fn own_records(stage: &Stage) -> Vec<String> {
+    let status = stage.lab.status();
+    let certificate = &status["certificates"][0];
+    let digest = |key: &str| certificate[key].as_str().unwrap_or_default().to_owned();
+    vec![
+        format!("2 1 1 {}", digest("anchor_spki_sha256")),
+        format!("3 1 1 {}", digest("spki_sha256")),
+    ]
+}
+
+#[test]
+fn from_one_acme_ca_to_another() {
+    let (stage, _a, _b) = stage("ncsc");
+    let before = own_records(&stage);
+    stage.expect_records(&before);
+    let judge = stage.judge(Demand::Any);
+    stage.lab.rollover(&["--new-ca", "b", "--wait"]).expect_code(0);
+    stage.finish(judge).expect_clean(100);
+    let after = own_records(&stage);
+    assert!(before.iter().all(|record| !after.contains(record)), "{before:?} {after:?}");
+    stage.expect_records(&after);
+    assert_eq!(stage.presented(), stage.key_in_file());
+    assert_eq!(stage.lab.status()["issuer"], "b");
+    let challenges = stage.lab.bind.txt(PRIMARY, &format!("_acme-challenge.{HOST}."));
+    assert!(challenges.is_empty(), "left behind: {challenges:?}");
+}
+
+/// The CA signs with another key than last time, and nobody announced it: the issued chain is held
+/// back, and the records lead.
+#[test]
+fn an_unannounced_change_of_ca_is_held_back_and_bridged() {
+    let (stage, mut a, _b) = stage("ncsc");
+    let before = own_records(&stage);
+    let judge = stage.judge(Demand::Any);
+    a.restart(&stage.lab);
+    stage.lab.rollover(&["--renew", "--host", HOST, "--wait"]).expect_code(0);
+    stage.finish(judge).expect_clean(100);
+    let after = own_records(&stage);
+    assert_ne!(before[0], after[0], "the CA is another");
+    stage.expect_records(&after);
+    let events = stage.events();
+    let last = |decision: &str| events.iter().rposition(|event| event.done(decision)).unwrap();
+    let bridged = events.iter().rposition(|e| e.done("publish") && e.action.contains("(bridge)"));
+    assert!(last("issue") < bridged.unwrap(), "issued first, and held: {events:#?}");
+    assert!(bridged.unwrap() < last("deploy"), "{events:#?}");
+}
+
+/// The same under a policy that wants every combination to fit, and with the secondary lagging.
+#[test]
+fn an_unannounced_change_with_a_lagging_secondary_under_rfc7671() {
+    let (stage, mut a, _b) = stage("rfc7671");
+    let judge = stage.judge(Demand::Each);
+    a.restart(&stage.lab);
+    stage.lab.nsd.lag();
+    let child = stage.lab.start_rollover(&["--renew", "--host", HOST, "--wait"]);
+    judge.go_on(stage.ttl() * 3);
+    stage.lab.nsd.catch_up();
+    let output = child.wait_with_output().expect("the tool ends");
+    assert!(output.status.success(), "{output:?}");
+    stage.finish(judge).expect_clean(100);
+    stage.expect_records(&own_records(&stage));
+}
+
+/// The CA is away: nothing is lost, the present certificate stays, and it is tried again.
+#[test]
+fn an_absent_ca_is_tried_again() {
+    let (stage, mut a, _b) = stage("ncsc");
+    let before = (stage.presented(), stage.records(PRIMARY));
+    a.stop();
+    let run = stage.lab.rollover(&["--renew", "--host", HOST]).expect_code(0);
+    assert!(run.out.contains("failed: no certificate for mail.example.nl"), "{}", run.out);
+    assert_eq!((stage.presented(), stage.records(PRIMARY)), before);
+    let status = stage.lab.status();
+    assert_eq!(status["phase"], "issuing", "{status:#}");
+    a.restart(&stage.lab);
+    let judge = stage.judge(Demand::Any);
+    stage.lab.rollover(&["--wait"]).expect_code(0);
+    stage.finish(judge).expect_clean(60);
+    stage.expect_records(&own_records(&stage));
+}
