@@ -62,6 +62,10 @@ pub async fn run(argv: &[String], limit: Span) -> Ended {
 }
 
 /// Why a command did not start.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the system has more errors than people tell apart"
+)]
 fn not_started(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "was not found".to_owned(),

@@ -105,6 +105,7 @@ impl Certificate {
     /// # Errors
     ///
     /// Where the octets are not one X.509 certificate, or more follows it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "host names stand in one kind of name")]
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         let error = |reason: &dyn fmt::Display| CertificateError { reason: reason.to_string() };
         let (rest, parsed) = X509Certificate::from_der(der).map_err(|e| error(&e))?;
@@ -346,6 +347,10 @@ impl KeyType {
     }
 
     /// The key type of a SubjectPublicKeyInfo; `None` where it is none that a host can have.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "other kinds of key are none that a host can have"
+    )]
     pub fn of_spki(spki: &[u8]) -> Option<Self> {
         use x509_parser::public_key::PublicKey;
         let (_, info) = x509_parser::x509::SubjectPublicKeyInfo::from_der(spki).ok()?;

@@ -16,6 +16,10 @@ pub(super) fn run(command: &PolicyCommand, out: &mut dyn Write) -> Result<(), Fa
             }
             Ok(())
         }
+        PolicyCommand::Show { name } if name == "template" => {
+            let _ = out.write_all(shipped::TEMPLATE.as_bytes());
+            Ok(())
+        }
         PolicyCommand::Show { name } => match shipped::text(name) {
             Some(text) => {
                 let _ = out.write_all(text.text().as_bytes());

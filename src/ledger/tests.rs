@@ -32,6 +32,7 @@ fn moment(seconds: i64) -> Moment {
 }
 
 /// A state with something in every field.
+#[expect(clippy::too_many_lines, reason = "one value for every field there is")]
 fn full() -> HostState {
     let (one, two) = (certificate(), certificate());
     let chain = Chain::new(vec![one.clone(), two.clone()]).unwrap();

@@ -89,7 +89,7 @@ pub(super) async fn look(
 fn is_of_family(leaf: &Certificate, family: KeyFamily) -> bool {
     /// The object identifier rsaEncryption, 1.2.840.113549.1.1.1, in DER.
     const RSA: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
-    let head = leaf.spki().get(..40).unwrap_or(leaf.spki());
+    let head = leaf.spki().get(..40).unwrap_or_else(|| leaf.spki());
     let rsa = head.windows(RSA.len()).any(|window| window == RSA);
     rsa == (family == KeyFamily::Rsa)
 }
@@ -108,6 +108,7 @@ fn explain(error: &std::io::Error) -> HandshakeError {
 
 /// The cryptography with which one family alone can authenticate a server: its cipher suites of
 /// TLS 1.2, and all of TLS 1.3, where the signature schemes decide.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the suites of TLS 1.3 name no family")]
 fn provider(family: KeyFamily) -> rustls::crypto::CryptoProvider {
     use rustls::CipherSuite as Suite;
     let mut provider = aws_lc_rs::default_provider();

@@ -113,8 +113,16 @@ impl Situation<'_> {
         }
         match self.publication_of_settled(bundle) {
             Publication::Change(action) => self.act(action),
-            Publication::Done | Publication::Waiting(_) => Decision::Idle { until: due },
             Publication::Stuck(problems) => Decision::Stuck(problems),
+            Publication::Done | Publication::Waiting(_) => {
+                // What was mended a moment ago should be seen everywhere: the wait for caches is
+                // counted from then.
+                let reasons = self.reasons_until_settled();
+                match self.lingering(&reasons) {
+                    Some(_) => self.wait(reasons),
+                    None => Decision::Idle { until: due },
+                }
+            }
         }
     }
 

@@ -107,10 +107,14 @@ impl Version {
     }
 }
 
+/// Caches count in whole seconds: Unbound was seen to serve an RRset for up to one second beyond its
+/// TTL, as TTL 0.
+const CACHE_GRAIN: Span = Span::from_seconds(1);
+
 /// How long after the last server let go of it a version with this TTL counts as cached.
 pub fn hold(ttl: Ttl, timing: &Timing) -> Span {
     let caches = ttl.span().times(timing.ttl_multiple).max(timing.minimum_wait);
-    timing.propagation_holdoff + caches + timing.margin
+    timing.propagation_holdoff + caches + CACHE_GRAIN + timing.margin
 }
 
 impl History {

@@ -36,6 +36,9 @@ enum Step {
     Stuck(Problem),
 }
 
+/// Why an owner cannot be changed now.
+type Held = Box<Step>;
+
 impl Situation<'_> {
     /// Toward the records of a settled host.
     pub(crate) fn publication_of_settled(&self, bundle: &Bundle) -> Publication {
@@ -82,7 +85,7 @@ impl Situation<'_> {
                     let changes = zones.entry(zone).or_default();
                     let same_name = changes
                         .entry(change.name.clone())
-                        .or_insert(RrsetChange { owners: Vec::new(), ..change.clone() });
+                        .or_insert_with(|| RrsetChange { owners: Vec::new(), ..change.clone() });
                     same_name.owners.extend(change.owners);
                 }
             }
@@ -112,7 +115,7 @@ impl Situation<'_> {
     ) -> Step {
         let (answers, present) = match self.base_of_change(owner) {
             Ok(base) => base,
-            Err(step) => return step,
+            Err(held) => return *held,
         };
         let Some(records) = wanted(owner, present) else {
             return Step::Done;
@@ -158,15 +161,15 @@ impl Situation<'_> {
     }
 
     /// What the change of an owner starts from, or why none can be made there.
-    fn base_of_change(&self, owner: &TlsaOwner) -> Result<(&OwnerAnswers, &TlsaRrset), Step> {
+    fn base_of_change(&self, owner: &TlsaOwner) -> Result<(&OwnerAnswers, &TlsaRrset), Held> {
         let answers = match self.seen.owners.get(owner) {
             Some(OwnerSight::Seen(answers)) => answers,
             Some(OwnerSight::Unknown { reason }) => {
                 let reason = reason.clone();
-                return Err(Step::Waiting(Reason::Zone { owner: owner.clone(), reason }));
+                return Err(Box::new(Step::Waiting(Reason::Zone { owner: owner.clone(), reason })));
             }
             Some(OwnerSight::Unsigned { zone }) => {
-                return Err(Step::Stuck(Problem {
+                return Err(Box::new(Step::Stuck(Problem {
                     message: format!(
                         "{owner} is in an unsigned zone ({zone}): no sender looks at TLSA records \
                          there"
@@ -174,24 +177,24 @@ impl Situation<'_> {
                     hint: "sign the zone with DNSSEC and put its DS record into the parent; or \
                            set trust-anchor-file"
                         .to_owned(),
-                }));
+                })));
             }
             None => {
                 let reason = "it was not looked at".to_owned();
-                return Err(Step::Waiting(Reason::Zone { owner: owner.clone(), reason }));
+                return Err(Box::new(Step::Waiting(Reason::Zone { owner: owner.clone(), reason })));
             }
         };
         if answers.answers.values().any(|answer| matches!(answer, Answer::Wildcard(_))) {
-            return Err(Step::Stuck(Problem {
+            return Err(Box::new(Step::Stuck(Problem {
                 message: format!("the records at {owner} come from a wildcard of {}", answers.zone),
                 hint: "publish the records at the owner itself and let no wildcard cover it: a \
                        wildcard would be half-overridden by a change"
                     .to_owned(),
-            }));
+            })));
         }
         let Some(present) = &answers.at_primary else {
             let reason = "the server that takes updates did not say what it holds".to_owned();
-            return Err(Step::Waiting(Reason::Zone { owner: owner.clone(), reason }));
+            return Err(Box::new(Step::Waiting(Reason::Zone { owner: owner.clone(), reason })));
         };
         Ok((answers, present))
     }

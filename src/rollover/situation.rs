@@ -328,7 +328,7 @@ impl Situation<'_> {
         };
         let barred = present.records.iter().any(|record| self.state.bars(record));
         let strands = safety::stranded_by(self.spec, self.state, owner, present, &self.now);
-        !present.is_absent() && chains.iter().all(fits) && strands.is_empty() && !barred
+        chains.iter().all(fits) && strands.is_empty() && !barred
     }
 
     /// Whether the primary holds a record of what is barred.
@@ -460,11 +460,11 @@ impl Situation<'_> {
     /// A chain in words: whose certificate it is, and which.
     pub(crate) fn describe_chain(&self, id: &ChainId) -> String {
         let presences = self.state.served.presences.iter().map(|presence| &presence.chain);
-        let chain = presences.filter_map(|chain| match chain {
+        let mut chain = presences.filter_map(|chain| match chain {
             Presentable::Issued(chain) if chain.id() == *id => Some(chain),
             Presentable::Issued(_) | Presentable::Expected(_) => None,
         });
-        match chain.last() {
+        match chain.next_back() {
             Some(chain) => format!(
                 "a certificate of {} (serial {}, key {})",
                 chain.leaf().issuer(),

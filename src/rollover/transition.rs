@@ -65,7 +65,7 @@ pub fn begin(
         && let Some(current) = state.current().cloned()
     {
         let issuer = current.issuer.clone();
-        let revoke = current.chains().map(|chain| chain.clone());
+        let revoke = current.chains().cloned();
         let revocations = revoke.map(|chain| Revocation { issuer: issuer.clone(), chain });
         state.to_revoke.extend(revocations);
     }

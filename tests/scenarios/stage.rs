@@ -120,9 +120,9 @@ impl Stage {
         self.lab.rollover(&["--wait"]).expect_code(0);
     }
 
-    /// The TTL of the records, and a little more.
+    /// The TTL of the records, and a little more: caches count in whole seconds.
     pub fn ttl(&self) -> Duration {
-        Duration::from_millis(u64::from(self.lab.options.tlsa_ttl) * 1000 + 500)
+        Duration::from_millis(u64::from(self.lab.options.tlsa_ttl) * 1000 + 1500)
     }
 
     /// The usual stage: both records published, rollover acquainted.

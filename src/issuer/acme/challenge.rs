@@ -17,8 +17,9 @@ use crate::time::Ttl;
 /// The label below which proofs are published.
 const LABEL: &str = "_acme-challenge";
 
-/// The TTL of proofs: nobody needs them for long.
-const TTL: Ttl = Ttl::from_seconds(60);
+/// The TTL of a challenge. It is looked up once; a validating CA that caches must not be told of the
+/// one before.
+const TTL: Ttl = Ttl::from_seconds(1);
 
 /// What has to be in the DNS for one name.
 struct Proof {
