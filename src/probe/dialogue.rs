@@ -226,8 +226,8 @@ async fn pop3_capabilities<S: AsyncRead + AsyncWrite + Unpin>(
 /// Says that `wanted` is not offered, and what is.
 fn not_among(offers: &[String], wanted: &str) -> String {
     match offers {
-        [] => format!("it does not offer {wanted}, nor any other extension"),
-        offers => format!("it does not offer {wanted} (but {})", quote(&offers.join(", "))),
+        [] => format!("it names no extension, and so no {wanted}"),
+        offers => format!("{wanted} is not among its extensions: {}", quote(&offers.join(", "))),
     }
 }
 

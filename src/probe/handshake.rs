@@ -30,7 +30,7 @@ pub(super) struct Session {
     /// Over which version of TLS.
     pub(super) version: TlsVersion,
     /// The connection.
-    stream: TlsStream<TcpStream>,
+    stream: Box<TlsStream<TcpStream>>,
 }
 
 /// How a handshake ended, where it did not fail.
@@ -71,7 +71,7 @@ impl Session {
         };
         let chain = Chain::from_der(connection.peer_certificates().unwrap_or_default())
             .map_err(|error| fault(PresentationError::from(error).to_string()))?;
-        Ok(Greeted::Presented(Self { chain, version, stream }))
+        Ok(Greeted::Presented(Self { chain, version, stream: Box::new(stream) }))
     }
 
     /// Takes leave, so that the server logs no lost connection; it is not waited for long.
@@ -80,7 +80,7 @@ impl Session {
             if let Some(line) = farewell(protocol) {
                 self.stream.write_all(line.as_bytes()).await?;
                 // The answer to it, which is not of interest.
-                self.stream.read(&mut [0; 512]).await?;
+                let _length = self.stream.read(&mut [0; 512]).await?;
             }
             self.stream.shutdown().await
         };

@@ -129,7 +129,7 @@ impl Report {
             },
             Shown::NotOffered => {
                 "it refuses the handshake, whatever kind of certificate is asked for: it may know \
-                 only cipher suites that are no longer in use"
+                 only cipher suites that are no longer in use, or have a key on a rare curve"
                     .to_owned()
             }
             Shown::NoTls(reason) | Shown::Failed(reason) => format!("{otherwise}: {reason}"),

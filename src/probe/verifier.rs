@@ -28,8 +28,8 @@ pub(super) enum PresentationError {
     /// the family asked for, and says so badly.
     #[error("it signs with a key of another family than the one asked for")]
     OtherFamily,
-    /// The signature is not one by the key that is presented.
-    #[error("it presents `{subject}`, but the handshake is not signed by that key: {reason}")]
+    /// The signature is not one by the key that is presented, or the key is too weak to say.
+    #[error("it presents `{subject}`, but that it holds the key cannot be verified: {reason}")]
     Signature {
         /// Whose certificate was presented.
         subject: String,

@@ -23,7 +23,7 @@ fn shown(chain: &Chain) -> Shown {
 fn silent(report: &Report) -> &str {
     match &report.sight {
         Sight::Silent { reason } => reason,
-        other => panic!("{other:?}"),
+        Sight::Presented(_) | Sight::NotOffered | Sight::NoTls { .. } => panic!("{report:?}"),
     }
 }
 
