@@ -36,12 +36,13 @@ pub(super) async fn up_to_tls<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(opening)
 }
 
-/// What ends a session of this protocol politely; a server that is left without a word logs it.
-pub(super) fn farewell(protocol: Protocol) -> Option<&'static str> {
-    match protocol {
-        Protocol::Smtp | Protocol::Pop3 => Some("QUIT\r\n"),
-        Protocol::Imap => Some("z LOGOUT\r\n"),
-        Protocol::Tls => None,
+/// What ends a session politely; a server that is left without a word logs it. Where TLS comes
+/// first, the port says what is spoken in it.
+pub(super) fn farewell(protocol: Protocol, port: u16) -> Option<&'static str> {
+    match (protocol, port) {
+        (Protocol::Smtp | Protocol::Pop3, _) | (Protocol::Tls, 465 | 995) => Some("QUIT\r\n"),
+        (Protocol::Imap, _) | (Protocol::Tls, 993) => Some("z LOGOUT\r\n"),
+        (Protocol::Tls, _) => None,
     }
 }
 

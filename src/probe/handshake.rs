@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, Error, InvalidMessage, ProtocolVersion};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -18,7 +18,6 @@ use super::report::TlsVersion;
 use super::verifier::{PresentationError, client};
 use super::visit::{Sni, Visit};
 use crate::pki::Chain;
-use crate::ports::Protocol;
 
 /// How long a server may take to answer a farewell.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
@@ -75,19 +74,17 @@ impl Session {
     }
 
     /// Takes leave, so that the server logs no lost connection; it is not waited for long.
-    pub(super) async fn end(mut self, protocol: Protocol) {
+    pub(super) async fn end(mut self, visit: Visit) {
         let leaving = async {
-            if let Some(line) = farewell(protocol) {
+            if let Some(line) = farewell(visit.protocol, visit.address.port()) {
                 self.stream.write_all(line.as_bytes()).await?;
-                // The answer to it, which is not of interest.
-                let _length = self.stream.read(&mut [0; 512]).await?;
+                // To the end: what is left unread makes the system reset the connection.
+                tokio::io::copy(&mut self.stream, &mut tokio::io::sink()).await?;
             }
             self.stream.shutdown().await
         };
-        let left: Result<io::Result<()>, _> = tokio::time::timeout(FAREWELL_LIMIT, leaving).await;
-        if !matches!(left, Ok(Ok(()))) {
-            tracing::debug!("a listener did not answer the farewell");
-        }
+        // Whether it worked changes nothing.
+        let _left: Result<io::Result<()>, _> = tokio::time::timeout(FAREWELL_LIMIT, leaving).await;
     }
 }
 

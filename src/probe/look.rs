@@ -157,14 +157,15 @@ async fn make(visits: Vec<Visit>) -> Vec<(Sni, Shown)> {
         let shown = match encounter {
             Ok(Encounter::Presented(session)) => {
                 let shown = Shown::Presented(session.chain.clone(), session.version);
-                open.push((session, visit.protocol));
-                shown
+                let sni = visit.sni;
+                open.push((session, visit));
+                (sni, shown)
             }
-            Ok(Encounter::NotOffered) => Shown::NotOffered,
-            Ok(Encounter::NoTls { reason }) => Shown::NoTls(reason),
-            Err(fault) => Shown::Failed(fault.to_string()),
+            Ok(Encounter::NotOffered) => (visit.sni, Shown::NotOffered),
+            Ok(Encounter::NoTls { reason }) => (visit.sni, Shown::NoTls(reason)),
+            Err(fault) => (visit.sni, Shown::Failed(fault.to_string())),
         };
-        all_shown.insert(number, (visit.sni, shown));
+        all_shown.insert(number, shown);
     }
     take_leave(&mut open, &mut farewells);
     farewells.join_all().await;
@@ -172,8 +173,8 @@ async fn make(visits: Vec<Visit>) -> Vec<(Sni, Shown)> {
 }
 
 /// Ends the sessions that are open.
-fn take_leave(open: &mut Vec<(Session, Protocol)>, farewells: &mut JoinSet<()>) {
-    for (session, protocol) in open.drain(..) {
-        farewells.spawn(session.end(protocol));
+fn take_leave(open: &mut Vec<(Session, Visit)>, farewells: &mut JoinSet<()>) {
+    for (session, visit) in open.drain(..) {
+        farewells.spawn(session.end(visit));
     }
 }

@@ -70,12 +70,12 @@ impl Visit {
         match up_to_tls(&mut lines, self.protocol, &name).await {
             Ok(Opening::Ready) => {}
             Ok(Opening::NoTls { reason }) => {
-                hang_up(lines, self.protocol).await;
+                self.hang_up(lines).await;
                 return Ok(Encounter::NoTls { reason });
             }
             Err(fault) => {
                 if matches!(fault, Fault::Refused { .. }) {
-                    hang_up(lines, self.protocol).await;
+                    self.hang_up(lines).await;
                 }
                 return Err(fault);
             }
@@ -86,14 +86,14 @@ impl Visit {
             Greeted::NotOffered => Ok(Encounter::NotOffered),
         }
     }
-}
 
-/// Takes leave in the clear. One small write to a live connection does not wait, and what becomes
-/// of it is not of interest.
-async fn hang_up(lines: Lines<TcpStream>, protocol: Protocol) {
-    let mut stream = lines.abandon();
-    if let Some(line) = farewell(protocol) {
-        let _ignored = stream.write_all(line.as_bytes()).await;
+    /// Takes leave in the clear. One small write to a live connection does not wait, and what
+    /// becomes of it is not of interest.
+    async fn hang_up(&self, lines: Lines<TcpStream>) {
+        let mut stream = lines.abandon();
+        if let Some(line) = farewell(self.protocol, self.address.port()) {
+            let _ignored = stream.write_all(line.as_bytes()).await;
+        }
     }
 }
 
