@@ -251,6 +251,27 @@ impl Situation<'_> {
         })
     }
 
+    /// What is wrong with a bundle that its own records would not fit, since what would name it is
+    /// barred.
+    pub(crate) fn barred_bundle(&self, bundle: &Bundle) -> Option<Problem> {
+        let records = super::records::settled(self.spec, self.state, bundle);
+        let chains = bundle.presentables(&[]);
+        let fits = |owner: &TlsaOwner| {
+            chains.iter().all(|c| c.fit(&records, owner.base(), self.now.wall).is_some())
+        };
+        if !records.is_empty() && self.spec.owners.iter().all(fits) {
+            return None;
+        }
+        Some(Problem {
+            message: format!(
+                "no record may name the certificate of {} as the policy asks for: its key or its \
+                 CA was compromised, or it is not valid for the host now",
+                self.spec.name
+            ),
+            hint: "obtain another one: `rollover --new-ca ISSUER` or `rollover --renew`".to_owned(),
+        })
+    }
+
     /// The chains that may be presented and are not the target's, as what is waited for.
     pub(crate) fn others_served(&self, target: &Bundle) -> Vec<Reason> {
         let own = target.chain_ids();
