@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::args::Cli;
+use super::report::Stays;
 use super::world::World;
 use super::{Failure, report};
 use crate::ledger::PassLock;
@@ -133,7 +134,8 @@ fn tell(
         match result {
             Ok(report) => {
                 if !cli.global.quiet {
-                    let mut text = report::happened(report, now);
+                    let stays = if cli.start.wait { Stays::Yes } else { Stays::No };
+                    let mut text = report::happened(report, now, stays);
                     if text.is_empty() && (0 < cli.global.verbose || cli.start.wait) {
                         text = report::standing(report, now);
                     }

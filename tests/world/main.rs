@@ -7,6 +7,7 @@
 
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 #![allow(clippy::disallowed_methods, reason = "the seed comes from the environment")]
+#![allow(clippy::print_stdout, reason = "a test says how much it lived through")]
 
 mod authority;
 mod ports;
