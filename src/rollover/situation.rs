@@ -192,7 +192,7 @@ impl Situation<'_> {
     pub(crate) fn is_unpublished(&self) -> bool {
         let absent = |owner: &TlsaOwner| match self.seen.owners.get(owner) {
             Some(OwnerSight::Seen(answers)) => {
-                answers.at_primary.as_ref().is_some_and(TlsaRrset::is_absent)
+                answers.at_primary.as_ref().is_ok_and(TlsaRrset::is_absent)
             }
             Some(OwnerSight::Unknown { .. } | OwnerSight::Unsigned { .. }) | None => false,
         };

@@ -15,7 +15,7 @@ use rollover::ports::{
     RrsetChange,
 };
 use rollover::rollover::observation::{
-    Answer, Listener, OwnerAnswers, OwnerSight, ServerAddress, Sight,
+    Answer, Listener, OwnerAnswers, OwnerSight, ServerAddress, Sight, Unreadable,
 };
 use rollover::rollover::state::HostState;
 use rollover::time::{Moment, Span, Timestamp, Ttl};
@@ -139,7 +139,7 @@ impl Dns for Port {
             zone: "example.nl".parse().expect("a name"),
             target: owner.name().clone(),
             answers,
-            at_primary: None,
+            at_primary: Err(Unreadable::default()),
         })
     }
 
