@@ -376,6 +376,25 @@ impl KeyType {
     }
 }
 
+impl KeyFamily {
+    /// The family of the key in a SubjectPublicKeyInfo, whatever its size or curve; `None` for
+    /// other octets, and for keys that sign in another way.
+    pub fn of_spki(spki: &[u8]) -> Option<Self> {
+        use x509_parser::oid_registry as oid;
+        let (_, info) = x509_parser::x509::SubjectPublicKeyInfo::from_der(spki).ok()?;
+        let algorithm = &info.algorithm.algorithm;
+        if *algorithm == oid::OID_PKCS1_RSAENCRYPTION || *algorithm == oid::OID_PKCS1_RSASSAPSS {
+            Some(Self::Rsa)
+        } else if *algorithm == oid::OID_KEY_TYPE_EC_PUBLIC_KEY
+            || *algorithm == oid::OID_SIG_ED25519
+        {
+            Some(Self::Ecdsa)
+        } else {
+            None
+        }
+    }
+}
+
 impl fmt::Display for KeyType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -69,12 +69,13 @@ impl Files {
         if self.config.reload.is_empty() {
             return Ok(Deployed::default());
         }
-        let ended = command::run(&self.config.reload, self.config.reload_timeout).await;
-        match ended.failure {
-            None => Ok(Deployed { output: ended.output }),
-            Some(what) => {
-                let said = ended.output.lines().map(|line| format!("\n    {line}"));
-                let (command, output) = (self.config.reload.join(" "), said.collect());
+        let FilesConfig { reload, reload_timeout, .. } = &self.config;
+        match command::run(reload, *reload_timeout).await {
+            Ok(output) => Ok(Deployed { output }),
+            Err(error) => {
+                let lines = error.output().lines().map(|line| format!("\n    {line}"));
+                let output = lines.collect();
+                let (command, what) = (command::quoted(reload), error.to_string());
                 Err(DeployError::Reload { command, what, output })
             }
         }

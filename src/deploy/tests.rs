@@ -133,7 +133,7 @@ async fn a_failing_reload_is_quoted() {
     let error = files.deploy(&[credential()]).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`sh -c echo no such service >&2; exit 1` exited with status 1\n    no such service"
+        "`sh -c 'echo no such service >&2; exit 1'` exited with status 1\n    no such service"
     );
     assert_eq!(files.current().await.unwrap().len(), 1, "the file is whole all the same");
 }

@@ -1,184 +1,235 @@
-//! The few lines before TLS begins, with limits on everything a server can say.
-//!
-//! Whatever stands in the buffer when TLS is to begin was sent in the clear, by whoever could: the
-//! connection is then worth nothing (the STARTTLS injection of CVE-2011-0411).
+//! The few lines before TLS begins: SMTP, IMAP and POP3 up to their STARTTLS.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::deadline::Fault;
+use super::lines::{LINES_MAX, Lines, quote};
 use crate::ports::Protocol;
 
-/// The longest line that is read, in octets: twice what RFC 5321, section 4.5.3.1.5 allows.
-const LINE_MAX: usize = 1024;
-/// The most lines of one reply.
-const LINES_MAX: usize = 100;
-/// How the probe introduces itself: an address literal is right for a client without a name
-/// (RFC 5321, section 4.1.4), where a bare label is refused.
-const EHLO: &str = "EHLO [127.0.0.1]\r\n";
-
-/// Why TLS could not begin.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum DialogueError {
-    /// The server does not offer it.
-    #[error("{0}")]
-    NotOffered(String),
-    /// The server said no, perhaps for now.
-    #[error("it answered `{reply}` to {command}")]
-    Refused {
-        /// What was asked.
-        command: &'static str,
-        /// What it answered.
-        reply: String,
-    },
-    /// The server sent more than an answer, before TLS.
-    #[error(
-        "it sent {0} octets in the clear after its answer to STARTTLS: somebody on the way, or a \
-         broken server, injects them"
-    )]
-    Injected(usize),
-    /// A line or a reply without end.
-    #[error("its answer to {0} has no end")]
-    Endless(&'static str),
-    /// The connection broke.
-    #[error("the connection broke after {command}: {reason}")]
-    Broken {
-        /// What was asked last.
-        command: &'static str,
-        /// What the system said.
+/// How the talk before TLS ended, where it did not fail.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Opening {
+    /// TLS may begin.
+    Ready,
+    /// The server answers, and offers no TLS.
+    NoTls {
+        /// What it said instead.
         reason: String,
     },
 }
 
-/// Talks until TLS may begin.
-pub(super) async fn up_to_tls(
-    stream: &mut TcpStream,
+/// Talks until TLS may begin. `name` is how an SMTP client introduces itself.
+pub(super) async fn up_to_tls<S: AsyncRead + AsyncWrite + Unpin>(
+    lines: &mut Lines<S>,
     protocol: Protocol,
-) -> Result<(), DialogueError> {
-    let mut lines = Lines { stream, buffer: Vec::new() };
+    name: &str,
+) -> Result<Opening, Fault> {
+    let (opening, command) = match protocol {
+        Protocol::Tls => return Ok(Opening::Ready),
+        Protocol::Smtp => (smtp(lines, name).await?, "STARTTLS"),
+        Protocol::Imap => (imap(lines).await?, "STARTTLS"),
+        Protocol::Pop3 => (pop3(lines).await?, "STLS"),
+    };
+    if opening == Opening::Ready {
+        lines.expect_silence(command)?;
+    }
+    Ok(opening)
+}
+
+/// What ends a session of this protocol politely; a server that is left without a word logs it.
+pub(super) fn farewell(protocol: Protocol) -> Option<&'static str> {
     match protocol {
-        Protocol::Tls => return Ok(()),
-        Protocol::Smtp => lines.smtp().await?,
-        Protocol::Imap => lines.imap().await?,
-        Protocol::Pop3 => lines.pop3().await?,
-    }
-    match lines.buffer.len() {
-        0 => Ok(()),
-        injected => Err(DialogueError::Injected(injected)),
+        Protocol::Smtp | Protocol::Pop3 => Some("QUIT\r\n"),
+        Protocol::Imap => Some("z LOGOUT\r\n"),
+        Protocol::Tls => None,
     }
 }
 
-/// A connection read line by line.
-struct Lines<'a> {
-    /// The connection.
-    stream: &'a mut TcpStream,
-    /// What was read and not used yet.
-    buffer: Vec<u8>,
+/// An SMTP reply ([RFC 5321, section 4.2.1]).
+///
+/// [RFC 5321, section 4.2.1]: https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1
+#[derive(Debug)]
+struct Reply {
+    /// Its code.
+    code: u16,
+    /// Its lines, each with the code; at least one.
+    lines: Vec<String>,
 }
 
-impl Lines<'_> {
-    /// SMTP (RFC 3207).
-    async fn smtp(&mut self) -> Result<(), DialogueError> {
-        let greeting = self.smtp_reply("connecting").await?;
-        expect(&greeting, "220", "connecting")?;
-        let offers = self.smtp_ask("EHLO", EHLO).await?;
-        expect(&offers, "250", "EHLO")?;
-        let offered =
-            |line: &String| line.get(4..).is_some_and(|w| w.eq_ignore_ascii_case("STARTTLS"));
-        if !offers.iter().any(offered) {
-            let _ = self.stream.write_all(b"QUIT\r\n").await;
-            return Err(DialogueError::NotOffered(
-                "STARTTLS is not among its extensions".to_owned(),
-            ));
-        }
-        let ready = self.smtp_ask("STARTTLS", "STARTTLS\r\n").await?;
-        expect(&ready, "220", "STARTTLS")
+impl Reply {
+    /// All of it in one line, to be quoted.
+    fn said(&self) -> String {
+        quote(&self.lines.join(" "))
     }
 
-    /// IMAP (RFC 9051, section 6.2.1).
-    async fn imap(&mut self) -> Result<(), DialogueError> {
-        let greeting = self.line("connecting").await?;
-        if !greeting.starts_with("* OK") {
-            return Err(DialogueError::Refused { command: "connecting", reply: greeting });
-        }
-        self.ask("STARTTLS", "a STARTTLS\r\n").await?;
-        for _ in 0..LINES_MAX {
-            let line = self.line("STARTTLS").await?;
-            match line.strip_prefix("a ") {
-                Some(result) if result.starts_with("OK") => return Ok(()),
-                Some(_) => return Err(DialogueError::NotOffered(line)),
-                None => {}
-            }
-        }
-        Err(DialogueError::Endless("STARTTLS"))
-    }
-
-    /// POP3 (RFC 2595, section 4).
-    async fn pop3(&mut self) -> Result<(), DialogueError> {
-        let greeting = self.line("connecting").await?;
-        if !greeting.starts_with("+OK") {
-            return Err(DialogueError::Refused { command: "connecting", reply: greeting });
-        }
-        self.ask("STLS", "STLS\r\n").await?;
-        let ready = self.line("STLS").await?;
-        if ready.starts_with("+OK") { Ok(()) } else { Err(DialogueError::NotOffered(ready)) }
-    }
-
-    /// Sends a command and reads an SMTP reply.
-    async fn smtp_ask(
-        &mut self,
-        command: &'static str,
-        text: &str,
-    ) -> Result<Vec<String>, DialogueError> {
-        self.ask(command, text).await?;
-        self.smtp_reply(command).await
-    }
-
-    /// Reads an SMTP reply of one line or several.
-    async fn smtp_reply(&mut self, command: &'static str) -> Result<Vec<String>, DialogueError> {
-        let mut reply = Vec::new();
-        while reply.len() < LINES_MAX {
-            let line = self.line(command).await?;
-            let last = line.as_bytes().get(3) != Some(&b'-');
-            reply.push(line);
-            if last {
-                return Ok(reply);
-            }
-        }
-        Err(DialogueError::Endless(command))
-    }
-
-    /// Sends a command.
-    async fn ask(&mut self, command: &'static str, text: &str) -> Result<(), DialogueError> {
-        self.stream
-            .write_all(text.as_bytes())
-            .await
-            .map_err(|error| DialogueError::Broken { command, reason: error.to_string() })
-    }
-
-    /// Reads one line, without its end.
-    async fn line(&mut self, command: &'static str) -> Result<String, DialogueError> {
-        loop {
-            if let Some(end) = self.buffer.iter().position(|octet| *octet == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
-            }
-            if LINE_MAX < self.buffer.len() {
-                return Err(DialogueError::Endless(command));
-            }
-            let broken = |reason: String| DialogueError::Broken { command, reason };
-            let length = self.stream.read_buf(&mut self.buffer).await;
-            if length.map_err(|error| broken(error.to_string()))? == 0 {
-                return Err(broken("it was closed".to_owned()));
-            }
-        }
+    /// The first words of all lines but the first, which names the server.
+    fn keywords(&self) -> Vec<String> {
+        let words = self.lines.iter().skip(1).filter_map(|line| line.get(4..));
+        words.filter_map(|rest| rest.split(' ').next()).map(str::to_ascii_uppercase).collect()
     }
 }
 
-/// Refuses a reply with another code.
-fn expect(reply: &[String], code: &str, command: &'static str) -> Result<(), DialogueError> {
-    match reply.last() {
-        Some(line) if line.starts_with(code) => Ok(()),
-        Some(line) => Err(DialogueError::Refused { command, reply: line.clone() }),
-        None => Err(DialogueError::Endless(command)),
+/// SMTP ([RFC 3207, section 4]).
+///
+/// [RFC 3207, section 4]: https://www.rfc-editor.org/rfc/rfc3207#section-4
+async fn smtp<S: AsyncRead + AsyncWrite + Unpin>(
+    lines: &mut Lines<S>,
+    name: &str,
+) -> Result<Opening, Fault> {
+    const GREETING: &str = "greeting";
+    const EHLO: &str = "answer to EHLO";
+    const STARTTLS: &str = "answer to STARTTLS";
+    let greeting = smtp_reply(lines, GREETING).await?;
+    if greeting.code != 220 {
+        return Err(Fault::Refused { awaited: GREETING, said: greeting.said() });
+    }
+    lines.send("EHLO", name, EHLO).await?;
+    let offers = smtp_reply(lines, EHLO).await?;
+    match offers.code {
+        250 => {}
+        // A server without extensions (RFC 5321, section 4.1.1.1) cannot offer this one.
+        500 | 502 => {
+            let reason = format!("it does not know EHLO, and answers `{}`", offers.said());
+            return Ok(Opening::NoTls { reason });
+        }
+        _ => return Err(Fault::Refused { awaited: EHLO, said: offers.said() }),
+    }
+    let keywords = offers.keywords();
+    if !keywords.iter().any(|keyword| keyword == "STARTTLS") {
+        return Ok(Opening::NoTls { reason: not_among(&keywords, "STARTTLS") });
+    }
+    lines.send("STARTTLS", "", STARTTLS).await?;
+    let ready = smtp_reply(lines, STARTTLS).await?;
+    match ready.code {
+        220 => Ok(Opening::Ready),
+        _ => Err(Fault::Refused { awaited: STARTTLS, said: ready.said() }),
     }
 }
+
+/// Reads an SMTP reply of one line or several.
+async fn smtp_reply<S: AsyncRead + AsyncWrite + Unpin>(
+    lines: &mut Lines<S>,
+    awaited: &'static str,
+) -> Result<Reply, Fault> {
+    let mut first = None;
+    let mut reply = Vec::new();
+    while reply.len() < LINES_MAX {
+        let line = lines.line(awaited).await?;
+        let (code, separator) = (code_of(&line), line.as_bytes().get(3).copied());
+        reply.push(line);
+        match (code, separator) {
+            // Every line of a reply has the same code.
+            (Some(code), _) if first.is_some_and(|first| first != code) => break,
+            (Some(code), Some(b'-')) => first = Some(code),
+            (Some(code), Some(b' ') | None) => return Ok(Reply { code, lines: reply }),
+            (Some(_), Some(_)) | (None, _) => break,
+        }
+    }
+    match reply.len() {
+        LINES_MAX => Err(Fault::Endless { awaited, limit: format!("{LINES_MAX} lines") }),
+        _ => Err(Fault::Refused { awaited, said: quote(&reply.join(" ")) }),
+    }
+}
+
+/// The code that a line of an SMTP reply begins with.
+fn code_of(line: &str) -> Option<u16> {
+    let digits = line.get(..3).filter(|text| text.bytes().all(|octet| octet.is_ascii_digit()))?;
+    digits.parse().ok()
+}
+
+/// IMAP ([RFC 9051, section 6.2.1]).
+///
+/// [RFC 9051, section 6.2.1]: https://www.rfc-editor.org/rfc/rfc9051#section-6.2.1
+async fn imap<S: AsyncRead + AsyncWrite + Unpin>(lines: &mut Lines<S>) -> Result<Opening, Fault> {
+    const GREETING: &str = "greeting";
+    const CAPABILITY: &str = "answer to CAPABILITY";
+    const STARTTLS: &str = "answer to STARTTLS";
+    let greeting = lines.line(GREETING).await?;
+    if !greeting.to_ascii_uppercase().starts_with("* OK") {
+        return Err(Fault::Refused { awaited: GREETING, said: quote(&greeting) });
+    }
+    lines.send("a CAPABILITY", "", CAPABILITY).await?;
+    let answer = imap_answer(lines, "a ", CAPABILITY).await?;
+    let listed = answer.iter().filter_map(|line| line.strip_prefix("* CAPABILITY "));
+    let offers: Vec<String> = listed.flat_map(|l| l.split(' ')).map(str::to_owned).collect();
+    if !offers.iter().any(|offer| offer == "STARTTLS") {
+        return Ok(Opening::NoTls { reason: not_among(&offers, "STARTTLS") });
+    }
+    lines.send("b STARTTLS", "", STARTTLS).await?;
+    imap_answer(lines, "b ", STARTTLS).await?;
+    Ok(Opening::Ready)
+}
+
+/// Reads, in upper case, what an IMAP server says up to its tagged OK.
+async fn imap_answer<S: AsyncRead + AsyncWrite + Unpin>(
+    lines: &mut Lines<S>,
+    tag: &str,
+    awaited: &'static str,
+) -> Result<Vec<String>, Fault> {
+    let mut untagged = Vec::new();
+    for _ in 0..LINES_MAX {
+        let line = lines.line(awaited).await?;
+        match line.strip_prefix(tag) {
+            Some(result) if result.to_ascii_uppercase().starts_with("OK") => return Ok(untagged),
+            Some(_) => return Err(Fault::Refused { awaited, said: quote(&line) }),
+            None => untagged.push(line.to_ascii_uppercase()),
+        }
+    }
+    Err(Fault::Endless { awaited, limit: format!("{LINES_MAX} lines") })
+}
+
+/// POP3 ([RFC 2595, section 4]).
+///
+/// [RFC 2595, section 4]: https://www.rfc-editor.org/rfc/rfc2595#section-4
+async fn pop3<S: AsyncRead + AsyncWrite + Unpin>(lines: &mut Lines<S>) -> Result<Opening, Fault> {
+    const GREETING: &str = "greeting";
+    const STLS: &str = "answer to STLS";
+    let greeting = lines.line(GREETING).await?;
+    if !greeting.starts_with("+OK") {
+        return Err(Fault::Refused { awaited: GREETING, said: quote(&greeting) });
+    }
+    let offers = pop3_capabilities(lines).await?;
+    if !offers.iter().any(|offer| offer.eq_ignore_ascii_case("STLS")) {
+        return Ok(Opening::NoTls { reason: not_among(&offers, "STLS") });
+    }
+    lines.send("STLS", "", STLS).await?;
+    let ready = lines.line(STLS).await?;
+    match ready.starts_with("+OK") {
+        true => Ok(Opening::Ready),
+        false => Err(Fault::Refused { awaited: STLS, said: quote(&ready) }),
+    }
+}
+
+/// What a POP3 server offers; nothing where it does not know CAPA ([RFC 2449, section 5]), without
+/// which STLS is not announced.
+///
+/// [RFC 2449, section 5]: https://www.rfc-editor.org/rfc/rfc2449#section-5
+async fn pop3_capabilities<S: AsyncRead + AsyncWrite + Unpin>(
+    lines: &mut Lines<S>,
+) -> Result<Vec<String>, Fault> {
+    const CAPA: &str = "answer to CAPA";
+    lines.send("CAPA", "", CAPA).await?;
+    if !lines.line(CAPA).await?.starts_with("+OK") {
+        return Ok(Vec::new());
+    }
+    let mut offers = Vec::new();
+    for _ in 0..LINES_MAX {
+        let line = lines.line(CAPA).await?;
+        if line == "." {
+            return Ok(offers);
+        }
+        offers.push(line);
+    }
+    Err(Fault::Endless { awaited: CAPA, limit: format!("{LINES_MAX} lines") })
+}
+
+/// Says that `wanted` is not offered, and what is.
+fn not_among(offers: &[String], wanted: &str) -> String {
+    match offers {
+        [] => format!("it does not offer {wanted}, nor any other extension"),
+        offers => format!("it does not offer {wanted} (but {})", quote(&offers.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
