@@ -37,7 +37,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) enum Greeted {
     /// With a chain.
-    Presented(Session),
+    Presented(Box<Session>),
     /// With the server's word that nothing was offered which it could sign.
     NotOffered,
 }
@@ -71,7 +71,7 @@ impl Session {
         };
         let chain = Chain::from_der(connection.peer_certificates().unwrap_or_default())
             .map_err(|error| fault(PresentationError::from(error).to_string()))?;
-        Ok(Greeted::Presented(Self { chain, version, stream }))
+        Ok(Greeted::Presented(Box::new(Self { chain, version, stream })))
     }
 
     /// Takes leave, so that the server logs no lost connection; it is not waited for long.
@@ -80,7 +80,7 @@ impl Session {
             if let Some(line) = farewell(protocol) {
                 self.stream.write_all(line.as_bytes()).await?;
                 // The answer to it, which is not of interest.
-                self.stream.read(&mut [0; 512]).await?;
+                let _said = self.stream.read(&mut [0; 512]).await?;
             }
             self.stream.shutdown().await
         };

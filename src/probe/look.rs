@@ -157,7 +157,7 @@ async fn make(visits: Vec<Visit>) -> Vec<(Sni, Shown)> {
         let shown = match encounter {
             Ok(Encounter::Presented(session)) => {
                 let shown = Shown::Presented(session.chain.clone(), session.version);
-                open.push((session, visit.protocol));
+                open.push((*session, visit.protocol));
                 shown
             }
             Ok(Encounter::NotOffered) => Shown::NotOffered,

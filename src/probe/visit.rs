@@ -50,7 +50,7 @@ pub(super) struct Visit {
 #[derive(Debug)]
 pub(super) enum Encounter {
     /// A chain. The connection is still open.
-    Presented(Session),
+    Presented(Box<Session>),
     /// TLS, and nothing of this family.
     NotOffered,
     /// No TLS.
