@@ -48,7 +48,7 @@ pub trait Dns: Send + Sync {
     /// Asks every address of every name server of the zone that holds `owner` (after aliases), but
     /// for those ignored on purpose (by server name or address), and validates each answer.
     ///
-    /// Never fails: what cannot be found out is part of the sight. `at_primary` is left empty.
+    /// Never fails: what cannot be found out is part of the sight. `at_primary` is left to others.
     async fn look(&self, owner: &TlsaOwner, ignored: &[String]) -> OwnerSight;
 
     /// Whether every authoritative server of the zone of `name` serves `value` among the TXT

@@ -8,7 +8,12 @@ bash tests/install-daemons.sh
 
 cargo fmt --check
 cargo clippy --all-targets --locked -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked
+RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
+  cargo doc --no-deps --document-private-items --locked --quiet
 
-# Only what runs real daemons in real time is limited in how many run at once; see the file's head.
-cargo test --locked
+# Scenarios mostly wait for TTLs to pass, so more of them run at once than there are processors; the
+# other tests run as cargo has it.
+cargo test --locked --lib --bins --test dane_openssl --test issuer_pebble --test lab_control \
+  --test ledger --test tlsa_command --test world
+cargo test --locked --doc
+cargo test --locked --test scenarios -- --test-threads 6

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::ports::Ledger as _;
 use args::{Cli, Command, Global, LogFormat};
 use world::World;
 

@@ -3,13 +3,22 @@
 
 use std::fmt::Write as _;
 
-use crate::pass::{PassError, Report};
+use crate::pass::{DONE, PassError, Report};
 use crate::ports::Event;
 use crate::rollover::action::{Decision, Problem, Wait};
 use crate::time::Timestamp;
 
+/// Whether the command stays until all is done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stays {
+    /// It makes one pass: somebody has to continue.
+    No,
+    /// `--wait`
+    Yes,
+}
+
 /// The lines for one server's pass on standard output; empty where nothing happened.
-pub(super) fn happened(report: &Report, now: Timestamp) -> String {
+pub(super) fn happened(report: &Report, now: Timestamp, stays: Stays) -> String {
     let mut text = String::new();
     for event in &report.events {
         let _ = writeln!(text, "{}", event_line(&report.host, event));
@@ -19,7 +28,10 @@ pub(super) fn happened(report: &Report, now: Timestamp) -> String {
     }
     if let Some(wait) = report.wait() {
         text.push_str(&waiting(&report.host, wait, now));
-        let _ = writeln!(text, "{}: to continue: {}", report.host, continue_command(&report.host));
+        if stays == Stays::No {
+            let command = continue_command(&report.host);
+            let _ = writeln!(text, "{} {}: to continue: {command}", clock_time(now), report.host);
+        }
     }
     text
 }
@@ -28,7 +40,7 @@ pub(super) fn happened(report: &Report, now: Timestamp) -> String {
 fn event_line(host: &str, event: &Event) -> String {
     let time = clock_time(event.at);
     match event.result.as_str() {
-        "" => format!("{time} {host}: {}", event.action),
+        "" | DONE => format!("{time} {host}: {}", event.action),
         result => format!("{time} {host}: {}: {result}", event.action),
     }
 }

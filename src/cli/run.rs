@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::args::Cli;
+use super::report::Stays;
 use super::world::World;
 use super::{Failure, report};
 use crate::ledger::PassLock;
@@ -48,6 +49,7 @@ pub(super) async fn run(
                     refuse_nonsense(world, request)?;
                 }
                 let reports = pass(world, request.take()).await;
+                tidy(world, &lock);
                 drop(lock);
                 reports
             }
@@ -80,6 +82,14 @@ pub(super) async fn run(
 /// Locks the ledger for one pass.
 fn lock(world: &World) -> Result<PassLock, Failure> {
     PassLock::acquire(&world.state_dir).map_err(Failure::from)
+}
+
+/// Removes keys and chains that nobody has had a use for in a long time. That it fails is no reason to
+/// wake anybody: too much is left, and the next pass tries again.
+fn tidy(world: &World, lock: &PassLock) {
+    if let Err(error) = world.ledger.sweep(lock, world.clock.now().wall) {
+        tracing::warn!(%error, "old files are left");
+    }
 }
 
 /// Refuses a request that makes no sense for some server, before anything is done for any.
@@ -124,7 +134,8 @@ fn tell(
         match result {
             Ok(report) => {
                 if !cli.global.quiet {
-                    let mut text = report::happened(report, now);
+                    let stays = if cli.start.wait { Stays::Yes } else { Stays::No };
+                    let mut text = report::happened(report, now, stays);
                     if text.is_empty() && (0 < cli.global.verbose || cli.start.wait) {
                         text = report::standing(report, now);
                     }

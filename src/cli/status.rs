@@ -60,7 +60,7 @@ impl Status<'_> {
             .owners
             .iter()
             .filter_map(|(owner, sight)| match sight {
-                OwnerSight::Seen(answers) => Some((owner, answers.at_primary.as_ref()?)),
+                OwnerSight::Seen(answers) => Some((owner, answers.at_primary.as_ref().ok()?)),
                 OwnerSight::Unknown { .. } | OwnerSight::Unsigned { .. } => None,
             })
             .collect()

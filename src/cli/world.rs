@@ -15,7 +15,7 @@ use crate::dns::{Anchors, Authority, Rfc2136, TsigKey};
 use crate::issuer::{Acme, Limits, OwnCa, Surroundings};
 use crate::ledger::{LockError, SqliteLedger};
 use crate::pass::{HostPass, HostPorts, PassError, Report};
-use crate::ports::{Clock, IssueError, Issuer, Ledger, LedgerError, Publisher};
+use crate::ports::{Clock, IssueError, Issuer, LedgerError, Publisher};
 use crate::probe::TlsProbe;
 use crate::rollover::action::Request;
 use crate::time::Span;
@@ -30,7 +30,7 @@ pub(super) struct World {
     /// The time.
     pub(super) clock: Arc<dyn Clock>,
     /// The ledger.
-    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) ledger: Arc<SqliteLedger>,
     /// The hosts that the command works on, by name.
     pub(super) hosts: Vec<Arc<HostPass>>,
 }
@@ -42,7 +42,7 @@ struct Shared {
     /// The time.
     clock: Arc<dyn Clock>,
     /// The ledger.
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<SqliteLedger>,
     /// The view of the DNS.
     dns: Arc<Authority>,
     /// The primaries, by name.
@@ -60,7 +60,7 @@ impl World {
     /// The world of a command that only looks.
     pub(super) fn open_for_reading(global: &Global) -> Result<Self, Failure> {
         let configuration = read_configuration(global)?;
-        let ledger = SqliteLedger::open_for_reading(&configuration.state_dir)?;
+        let ledger = SqliteLedger::open_read_only(&configuration.state_dir)?;
         Self::assemble(global, configuration, Arc::new(ledger))
     }
 
@@ -68,7 +68,7 @@ impl World {
     fn assemble(
         global: &Global,
         configuration: Configuration,
-        ledger: Arc<dyn Ledger>,
+        ledger: Arc<SqliteLedger>,
     ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let chosen = choose(global, &configuration)?;
@@ -142,7 +142,7 @@ impl Shared {
             issuers,
             deployer: Arc::new(Files::new(host.deploy.clone(), host.key_types.clone())),
             probe: Arc::new(TlsProbe::new(PROBE_LIMIT)),
-            ledger: Arc::clone(&self.ledger),
+            ledger: self.ledger.clone(),
         };
         Ok(HostPass::new(host, ports))
     }
@@ -229,10 +229,10 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         match error {
             LockError::Held { .. } => Self::Held(error.to_string()),
-            LockError::File { .. } => Self::Broken {
-                message: error.to_string(),
-                hint: "see that the state directory is this user's and writable".to_owned(),
-            },
+            LockError::Directory(error) => error.into(),
+            LockError::File { .. } => {
+                Self::Broken { message: error.to_string(), hint: error.hint() }
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Puts credentials where a mail server reads them, and makes it read them.
 //!
-//! [`bundle`] is what a file holds, [`file`](self::file) how it appears under its name in one stroke,
+//! [`bundle`] is what a file holds, [`mod@file`] how it appears under its name in one stroke,
 //! [`Files`] the deployer that the configuration calls `files`.
 
 mod bundle;

@@ -19,7 +19,7 @@ use super::transport::{self, Recursion};
 use super::wire::{from_tlsa, from_wire, of_type, to_wire};
 use crate::name::DnsName;
 use crate::ports::{Clock, Dns, LookupError};
-use crate::rollover::observation::{Answer, OwnerAnswers, OwnerSight, ServerAddress};
+use crate::rollover::observation::{Answer, OwnerAnswers, OwnerSight, ServerAddress, Unreadable};
 use crate::time::{Moment, Span, Timestamp, Ttl};
 use crate::tlsa::{TlsaOwner, TlsaRrset};
 
@@ -210,7 +210,7 @@ impl Authority {
                         zone,
                         target,
                         answers,
-                        at_primary: None,
+                        at_primary: Err(Unreadable::default()),
                     }));
                 }
             }

@@ -1,146 +1,221 @@
-//! Keys and chains beside the database: files that their owner alone can read.
+//! Keys, chains and certificates as files, each named by the digest of what it holds.
+//!
+//! A file is written once, durably, before any row names it, and never changed: to read one is to
+//! check it. Private keys are read only where others cannot.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use pem::{EncodeConfig, LineEnding, Pem};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
-use super::{BROKEN_HINT, REACH_HINT};
+use super::error::Trouble;
+use crate::durable::{self, Made};
 use crate::keys::PrivateKey;
 use crate::pki::{Certificate, Chain, ChainId, Sha256Digest};
-use crate::ports::LedgerError;
-use crate::rollover::presentable::Presentable;
-use crate::rollover::state::HostState;
-use crate::{durable, secret};
+use crate::secret::{self, SecretError};
 
-/// The files beside the database.
-#[derive(Clone, Debug)]
+/// The directory of private keys and their public halves.
+pub(super) const KEYS: &str = "keys";
+/// The directory of chains.
+pub(super) const CHAINS: &str = "chains";
+/// The directory of single certificates.
+pub(super) const CERTIFICATES: &str = "certificates";
+
+/// The name of a private key's file, in the state directory.
+pub(super) fn key_name(spki: &Sha256Digest) -> String {
+    format!("{KEYS}/{spki}.pem")
+}
+
+/// The name of a public key's file, in the state directory.
+pub(super) fn public_key_name(spki: &Sha256Digest) -> String {
+    format!("{KEYS}/{spki}.pub")
+}
+
+/// The name of a chain's file, in the state directory.
+pub(super) fn chain_name(id: &ChainId) -> String {
+    format!("{CHAINS}/{id}.pem")
+}
+
+/// The name of a certificate's file, in the state directory.
+pub(super) fn certificate_name(digest: &Sha256Digest) -> String {
+    format!("{CERTIFICATES}/{digest}.pem")
+}
+
+/// The files of one state directory.
+#[derive(Debug)]
 pub(super) struct Files {
     /// The state directory.
-    directory: PathBuf,
-}
-
-/// A file that is named by the ledger and not there, or not what it should be.
-fn missing(path: &Path, reason: &dyn std::fmt::Display) -> LedgerError {
-    LedgerError {
-        message: format!("the ledger names {}, which cannot be read: {reason}", path.display()),
-        hint: BROKEN_HINT.to_owned(),
-    }
-}
-
-/// Takes the permissions of others away.
-pub(super) fn make_private(path: &Path) -> Result<(), LedgerError> {
-    std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|error| LedgerError {
-        message: format!("cannot set the mode of {}: {error}", path.display()),
-        hint: REACH_HINT.to_owned(),
-    })
+    root: PathBuf,
+    /// The names that are known to survive a crash.
+    durable: Mutex<BTreeSet<String>>,
 }
 
 impl Files {
-    /// The files of a state directory.
-    pub(super) fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned() }
+    /// The files of the state directory `root`.
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), durable: Mutex::default() }
     }
 
-    /// Where a file is.
-    fn path(&self, kind: &str, name: &dyn std::fmt::Display) -> PathBuf {
-        self.directory.join(kind).join(format!("{name}.pem"))
+    /// The file with this name.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
     }
 
-    /// Writes a file, unless it is there: its name tells its content.
-    fn store(
-        &self,
-        kind: &str,
-        name: &dyn std::fmt::Display,
-        text: &str,
-    ) -> Result<(), LedgerError> {
-        let path = self.path(kind, name);
-        if path.exists() {
+    /// Keeps a chain.
+    pub(super) fn keep_chain(&self, chain: &Chain) -> Result<(), Trouble> {
+        self.keep(
+            &chain_name(&chain.id()),
+            "CERTIFICATE",
+            chain.certificates().iter().map(|c| c.der()),
+        )
+    }
+
+    /// Keeps a certificate.
+    pub(super) fn keep_certificate(&self, certificate: &Certificate) -> Result<(), Trouble> {
+        let name = certificate_name(&Sha256Digest::of(certificate.der()));
+        self.keep(&name, "CERTIFICATE", [certificate.der()])
+    }
+
+    /// Keeps a public key.
+    pub(super) fn keep_public_key(&self, spki: &[u8]) -> Result<(), Trouble> {
+        self.keep(&public_key_name(&Sha256Digest::of(spki)), "PUBLIC KEY", [spki])
+    }
+
+    /// The chain with this id.
+    pub(super) fn chain(&self, id: &ChainId) -> Result<Chain, Trouble> {
+        let file = self.read("chain", &chain_name(id))?;
+        let blocks: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&file.text).collect();
+        let blocks = blocks.map_err(|error| file.damaged(&error))?;
+        if blocks.is_empty() {
+            return Err(file.damaged(&"it holds no certificate"));
+        }
+        let chain = Chain::from_der(&blocks).map_err(|error| file.damaged(&error))?;
+        file.judge(chain.id() == *id)?;
+        Ok(chain)
+    }
+
+    /// The certificate with this digest.
+    pub(super) fn certificate(&self, digest: &Sha256Digest) -> Result<Certificate, Trouble> {
+        let file = self.read("certificate", &certificate_name(digest))?;
+        let der = CertificateDer::from_pem_slice(&file.text).map_err(|e| file.damaged(&e))?;
+        file.judge(Sha256Digest::of(&der) == *digest)?;
+        Certificate::from_der(&der).map_err(|error| file.damaged(&error))
+    }
+
+    /// The DER of the public key with this digest.
+    pub(super) fn public_key(&self, digest: &Sha256Digest) -> Result<Vec<u8>, Trouble> {
+        let file = self.read("public key", &public_key_name(digest))?;
+        let spki =
+            SubjectPublicKeyInfoDer::from_pem_slice(&file.text).map_err(|e| file.damaged(&e))?;
+        file.judge(Sha256Digest::of(&spki) == *digest)?;
+        Ok(spki.to_vec())
+    }
+
+    /// Keeps a private key. One that is kept already is left as it is, unless it is damaged.
+    pub(super) fn store_key(&self, key: &PrivateKey) -> Result<(), Trouble> {
+        durable::create_directory(&self.path(KEYS))?;
+        let digest = key.spki_sha256();
+        let path = self.path(&key_name(&digest));
+        if durable::create_private(&path, key.pem().as_bytes())? == Made::New {
             return Ok(());
         }
-        let written = durable::create_directory(&self.directory.join(kind))
-            .and_then(|()| durable::write_private(&path, text.as_bytes()));
-        written
-            .map_err(|error| LedgerError { message: error.describe(), hint: REACH_HINT.to_owned() })
+        match self.load_key(&digest) {
+            Ok(_) => Ok(()),
+            Err(Trouble::Content { .. }) => {
+                Ok(durable::write_private(&path, key.pem().as_bytes())?)
+            }
+            Err(trouble) => Err(trouble),
+        }
     }
 
-    /// Keeps a private key.
-    pub(super) fn store_key(&self, key: &PrivateKey) -> Result<(), LedgerError> {
-        self.store("keys", &key.spki_sha256(), key.pem())
-    }
-
-    /// The private key for a digest.
-    pub(super) fn load_key(&self, spki: &Sha256Digest) -> Result<PrivateKey, LedgerError> {
-        let path = self.path("keys", spki);
-        let text = secret::read(&path).map_err(|error| missing(&path, &error))?;
-        let key = PrivateKey::from_pem(&text).map_err(|error| missing(&path, &error))?;
-        if key.spki_sha256() != *spki {
-            return Err(missing(&path, &"it is another key"));
+    /// The private key whose public half has this digest.
+    pub(super) fn load_key(&self, digest: &Sha256Digest) -> Result<PrivateKey, Trouble> {
+        let path = self.path(&key_name(digest));
+        let what = "private key";
+        let text = match secret::read(&path) {
+            Ok(text) => text,
+            Err(SecretError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(Trouble::Missing { what, path });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let damaged = |reason: String| Trouble::Content { what, path: path.clone(), reason };
+        let key = PrivateKey::from_pem(&text).map_err(|error| damaged(error.to_string()))?;
+        if key.spki_sha256() != *digest {
+            return Err(damaged(NOT_AS_NAMED.to_owned()));
         }
         Ok(key)
     }
 
-    /// Keeps every chain and certificate that a state names.
-    pub(super) fn store_chains_of(&self, state: &HostState) -> Result<(), LedgerError> {
-        let issued = state.bundles.values().flat_map(|bundle| bundle.credentials.values());
-        let issued: Vec<_> = issued.filter_map(|credential| credential.issued.as_ref()).collect();
-        let presented = state.served.presences.iter().filter_map(|p| match &p.chain {
-            Presentable::Issued(chain) => Some(chain),
-            Presentable::Expected(_) => None,
-        });
-        let revoked = state.to_revoke.iter().map(|revocation| &revocation.chain);
-        let chains = issued.iter().map(|issued| &issued.chain).chain(presented).chain(revoked);
-        for chain in chains {
-            self.store("chains", &chain.id(), &chain.to_pem())?;
+    /// Writes blocks of PEM under a name that tells their content, unless they are there.
+    fn keep<'a>(
+        &self,
+        name: &str,
+        label: &str,
+        blocks: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(), Trouble> {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path(name);
+        let directory = path.parent().unwrap_or(&self.root);
+        if !path.exists() {
+            durable::create_directory(directory)?;
+            let blocks: Vec<Pem> = blocks.into_iter().map(|der| Pem::new(label, der)).collect();
+            let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
+            let text = pem::encode_many_config(&blocks, lines);
+            durable::write_private(&path, text.as_bytes())?;
+        } else if !durable.contains(name) {
+            // Perhaps written by a process that was killed before it synced the directory.
+            durable::sync_directory(directory)?;
         }
-        let anchors = issued.iter().filter_map(|issued| issued.anchor.as_ref());
-        let barred = state.barred.iter().map(|barred| &barred.certificate);
-        for certificate in anchors.chain(barred) {
-            self.store("certificates", &name_of(certificate), &certificate.to_pem())?;
-        }
+        durable.insert(name.to_owned());
         Ok(())
     }
 
-    /// The chain with this name.
-    pub(super) fn load_chain(&self, id: &str) -> Result<Chain, LedgerError> {
-        let path = self.path("chains", &id);
-        let chain = Chain::new(self.certificates(&path)?);
-        match chain {
-            Some(chain) if chain.id().to_string() == id => Ok(chain),
-            Some(_) | None => Err(missing(&path, &"it is another chain")),
-        }
+    /// Removes a file that no row names.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Trouble> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        Ok(durable::remove(&self.path(name))?)
     }
 
-    /// The certificate with this name.
-    pub(super) fn load_certificate(&self, name: &str) -> Result<Certificate, LedgerError> {
-        let path = self.path("certificates", &name);
-        let certificate = self.certificates(&path)?.into_iter().next();
-        match certificate {
-            Some(certificate) if name_of(&certificate).to_string() == name => Ok(certificate),
-            Some(_) | None => Err(missing(&path, &"it is another certificate")),
+    /// Reads a file that a row names.
+    fn read(&self, what: &'static str, name: &str) -> Result<Named, Trouble> {
+        let path = self.path(name);
+        match fs::read(&path) {
+            Ok(text) => Ok(Named { what, path, text }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Trouble::Missing { what, path })
+            }
+            Err(source) => Err(Trouble::System { action: "read", path, source }),
         }
-    }
-
-    /// The certificates in a file.
-    fn certificates(&self, path: &Path) -> Result<Vec<Certificate>, LedgerError> {
-        let text = std::fs::read(path).map_err(|error| missing(path, &error))?;
-        CertificateDer::pem_slice_iter(&text)
-            .map(|block| {
-                let der = block.map_err(|error| missing(path, &format!("bad PEM: {error:?}")))?;
-                Certificate::from_der(&der).map_err(|error| missing(path, &error))
-            })
-            .collect()
     }
 }
 
-/// The name of a single certificate.
-pub(super) fn name_of(certificate: &Certificate) -> Sha256Digest {
-    Sha256Digest::of(certificate.der())
+/// What is wrong with a file whose content has another digest than its name.
+const NOT_AS_NAMED: &str = "its content is not what its name says";
+
+/// A file that was read.
+struct Named {
+    /// What it is.
+    what: &'static str,
+    /// Where it is.
+    path: PathBuf,
+    /// What it holds.
+    text: Vec<u8>,
 }
 
-/// The chain identity that a name stands for.
-pub(super) fn chain_id(name: &str) -> Option<ChainId> {
-    Sha256Digest::from_hex(name).map(ChainId)
+impl Named {
+    /// The file does not hold what it should.
+    fn damaged(&self, reason: &dyn ToString) -> Trouble {
+        Trouble::Content { what: self.what, path: self.path.clone(), reason: reason.to_string() }
+    }
+
+    /// Fails unless the content is what the name says.
+    fn judge(&self, is_as_named: bool) -> Result<(), Trouble> {
+        if is_as_named { Ok(()) } else { Err(self.damaged(&NOT_AS_NAMED)) }
+    }
 }

@@ -1,337 +1,342 @@
-//! Rows become a host's state again; what makes no sense is an error, never a guess.
+//! Rows back into a host's state. What makes no sense is an error with its table: nothing is guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
 
-use super::files::{Files, chain_id};
-use super::{explain, nonsense};
+use super::error::Trouble;
+use super::files::Files;
+use super::values::{
+    self, to_chain_id, to_data, to_digest, to_key_type, to_kind, to_moment, to_optional_moment,
+    to_step, to_usage,
+};
+use crate::name::DnsName;
 use crate::pki::{ChainId, KeyType};
-use crate::ports::LedgerError;
+use crate::ports::Event;
 use crate::rollover::history::{Content, History, Service, Version};
 use crate::rollover::presentable::Presentable;
 use crate::rollover::served::{Deployment, Presence, Served};
 use crate::rollover::state::{
-    Barred, Bundle, BundleCredential, BundleId, Failure, HostState, Issued, KeyMade, Kind,
-    Revocation, Rollover, Step, Target,
+    Barred, Bundle, BundleCredential, BundleId, Failure, HostState, Issued, KeyMade, Revocation,
+    Rollover, Step, Target,
 };
-use crate::time::{Moment, Span, Timestamp, Ttl};
-use crate::tlsa::{Record, TlsaOwner, TlsaRrset, Usage};
+use crate::time::{Span, Timestamp, Ttl};
+use crate::tlsa::{Record, TlsaOwner, TlsaRrset};
 
-/// Reads one host within one transaction.
-pub(super) struct Reader<'a> {
-    /// The transaction.
-    pub(super) transaction: &'a Transaction<'a>,
-    /// What stands beside the database.
-    pub(super) files: &'a Files,
-    /// The database, for messages.
-    pub(super) path: &'a Path,
+/// What the ledger holds of a host, all as it was at one moment.
+pub(super) fn load(
+    connection: &mut Connection,
+    files: &Files,
+    host: &str,
+) -> Result<HostState, Trouble> {
+    let transaction = connection.transaction()?;
+    let reader = Reader { transaction: &transaction, files, host };
+    let Some(mut state) = reader.host()? else {
+        return Ok(HostState::default());
+    };
+    state.histories = reader.histories()?;
+    state.served = reader.served()?;
+    state.bundles = reader.bundles()?;
+    state.rollover = reader.rollover()?;
+    state.standby = reader.standby()?;
+    state.barred = reader.barred()?;
+    state.failures = reader.failures()?;
+    state.to_revoke = reader.revocations()?;
+    Ok(state)
+}
+
+/// The last `limit` events of a host, oldest first.
+pub(super) fn history(
+    connection: &Connection,
+    host: &str,
+    limit: usize,
+) -> Result<Vec<Event>, Trouble> {
+    let mut statement = connection.prepare_cached(
+        "SELECT at, observation, decision, action, result FROM event WHERE host = ?1 \
+         ORDER BY id DESC LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map((host, limit), |row| {
+        Ok(Event {
+            at: Timestamp::from_millis(row.get(0)?),
+            observation: row.get(1)?,
+            decision: row.get(2)?,
+            action: row.get(3)?,
+            result: row.get(4)?,
+        })
+    })?;
+    let mut events: Vec<Event> = rows.collect::<Result<_, _>>()?;
+    events.reverse();
+    Ok(events)
+}
+
+/// A bundle's number from its column.
+fn number(column: i64) -> BundleId {
+    BundleId(column.cast_unsigned())
+}
+
+/// A moment from three columns, the first of which is the `first`.
+fn moment(row: &Row<'_>, first: usize) -> rusqlite::Result<values::MomentColumns> {
+    Ok((row.get(first)?, row.get(first + 1)?, row.get(first + 2)?))
+}
+
+/// A moment that may not have come, from three columns.
+fn optional_moment(row: &Row<'_>, first: usize) -> rusqlite::Result<values::OptionalMomentColumns> {
+    Ok((row.get(first)?, row.get(first + 1)?, row.get(first + 2)?))
+}
+
+/// Reads the rows of one host.
+struct Reader<'a> {
+    /// What they are read in.
+    transaction: &'a Transaction<'a>,
+    /// The files that they name.
+    files: &'a Files,
     /// The host.
-    pub(super) host: &'a str,
-}
-
-/// A moment from three columns.
-fn moment(row: &Row<'_>, first: usize) -> rusqlite::Result<Moment> {
-    let uptime: i64 = row.get(first + 2)?;
-    Ok(Moment {
-        wall: Timestamp::from_millis(row.get(first)?),
-        boot: row.get::<_, i64>(first + 1)?.cast_unsigned(),
-        uptime: Span::from_millis(u64::try_from(uptime).unwrap_or(0)),
-    })
-}
-
-/// A moment that may be missing from three columns.
-fn optional(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Moment>> {
-    match row.get::<_, Option<i64>>(first)? {
-        Some(_) => moment(row, first).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// A bundle's number.
-fn bundle_id(number: i64) -> BundleId {
-    BundleId(u64::try_from(number).unwrap_or(0))
+    host: &'a str,
 }
 
 impl Reader<'_> {
-    /// The host's state; that of first sight where it was never heard of.
-    pub(super) fn state(&self) -> Result<HostState, LedgerError> {
-        let row = self
-            .transaction
-            .query_row(
-                "SELECT current, next_bundle, withdrawn, issuer_override FROM host WHERE name = ?1",
-                [self.host],
-                |row| {
-                    let current: Option<i64> = row.get(0)?;
-                    Ok((current, row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?))
-                },
-            )
-            .optional()
-            .map_err(|error| self.error(&error))?;
-        let Some((current, next_bundle, withdrawn, issuer_override)) = row else {
-            return Ok(HostState::default());
-        };
-        Ok(HostState {
-            histories: self.histories()?,
-            served: self.served()?,
-            bundles: self.bundles()?,
-            current: current.map(bundle_id),
-            rollover: self.rollover()?,
-            standby: self.standby()?,
-            barred: self.barred()?,
-            withdrawn,
-            issuer_override,
-            failures: self.failures()?,
-            to_revoke: self.revocations()?,
-            next_bundle: bundle_id(next_bundle).0,
-        })
-    }
-
-    /// An error of the database.
-    fn error(&self, error: &rusqlite::Error) -> LedgerError {
-        explain(self.path, error)
-    }
-
-    /// A value that makes no sense.
-    fn nonsense(&self, what: &str) -> LedgerError {
-        nonsense(self.path, &format!("{what}, of host {}", self.host))
-    }
-
-    /// All rows of a query that takes the host.
+    /// What a query answers, each row as `read` takes it.
     fn rows<T>(
         &self,
-        query: &str,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, LedgerError> {
-        self.rows_of(query, params![self.host], read)
+        sql: &str,
+        parameters: impl Params,
+        read: impl FnMut(&Row<'_>) -> Result<T, Trouble>,
+    ) -> Result<Vec<T>, Trouble> {
+        self.transaction.prepare_cached(sql)?.query_and_then(parameters, read)?.collect()
     }
 
-    /// All rows of a query.
-    fn rows_of<T>(
-        &self,
-        query: &str,
-        parameters: impl rusqlite::Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, LedgerError> {
-        let mut statement = self.transaction.prepare(query).map_err(|error| self.error(&error))?;
-        let rows = statement.query_map(parameters, read).map_err(|error| self.error(&error))?;
-        rows.collect::<rusqlite::Result<_>>().map_err(|error| self.error(&error))
+    /// The host's own row, if the host was ever heard of.
+    fn host(&self) -> Result<Option<HostState>, Trouble> {
+        let mut statement = self.transaction.prepare_cached(
+            "SELECT current_bundle, withdrawn, issuer_override, next_bundle FROM host \
+             WHERE name = ?1",
+        )?;
+        let state = statement.query_row([self.host], |row| {
+            Ok(HostState {
+                current: row.get::<_, Option<i64>>(0)?.map(number),
+                withdrawn: row.get(1)?,
+                issuer_override: row.get(2)?,
+                next_bundle: row.get::<_, i64>(3)?.cast_unsigned(),
+                ..HostState::default()
+            })
+        });
+        Ok(state.optional()?)
     }
 
     /// Per owner, the versions of its RRset.
-    fn histories(&self) -> Result<BTreeMap<TlsaOwner, History>, LedgerError> {
-        let rows = self.rows(
-            "SELECT id, base, port, content, ttl, service, longest_delay, wall, boot, uptime
-             FROM version WHERE host = ?1 ORDER BY id",
-            |row| {
-                let owner: (String, u16) = (row.get(1)?, row.get(2)?);
-                let (content, service): (String, String) = (row.get(3)?, row.get(5)?);
-                let delay: Option<i64> = row.get(6)?;
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    owner,
-                    content,
-                    row.get(4)?,
-                    service,
-                    delay,
-                    moment(row, 7)?,
-                ))
-            },
-        )?;
-        let mut histories: BTreeMap<TlsaOwner, History> = BTreeMap::new();
-        for (id, (base, port), content, ttl, service, delay, at) in rows {
-            let owner = base.parse().ok().and_then(|base| TlsaOwner::new(base, port).ok());
-            let owner =
-                owner.ok_or_else(|| self.nonsense(&format!("the owner {port} of {base}")))?;
-            let ttl = Ttl::from_seconds(ttl);
-            let content = match content.as_str() {
-                "rrset" => Content::Rrset(TlsaRrset::new(self.records(id)?, ttl)),
-                _ => Content::Unknown { ttl, fits: self.fits(id)? },
-            };
-            let service = match (service.as_str(), delay) {
-                ("sent", Some(delay)) => {
-                    let longest_delay = Span::from_millis(u64::try_from(delay).unwrap_or(0));
-                    Service::Sent { at, longest_delay }
-                }
-                ("ended", _) => Service::Ended { at },
-                (_, _) => Service::Ongoing { since: at },
-            };
-            histories.entry(owner).or_default().versions.push(Version { content, service });
+    fn histories(&self) -> Result<BTreeMap<TlsaOwner, History>, Trouble> {
+        let sql = "SELECT id, base, port FROM owner WHERE host = ?1";
+        let owners = self.rows(sql, [self.host], |row| {
+            let senseless = |reason: String| Trouble::Row { table: "owner", reason };
+            let base: String = row.get(1)?;
+            let base: DnsName = base.parse().map_err(|e| senseless(format!("{e}")))?;
+            let owner = TlsaOwner::new(base, row.get(2)?).map_err(|e| senseless(format!("{e}")))?;
+            Ok((row.get::<_, i64>(0)?, owner))
+        })?;
+        let histories = owners.into_iter().map(|(id, owner)| {
+            let versions = self.versions(id)?;
+            Ok((owner, History { versions }))
+        });
+        histories.collect()
+    }
+
+    /// The versions of one owner's RRset.
+    fn versions(&self, owner: i64) -> Result<Vec<Version>, Trouble> {
+        let sql = "SELECT id, content, ttl, service, at_wall, at_boot, at_uptime, longest_delay \
+                   FROM version WHERE owner = ?1 ORDER BY position";
+        self.rows(sql, [owner], |row| {
+            let ttl = Ttl::from_seconds(row.get(2)?);
+            let content = self.content(row.get(0)?, &row.get::<_, String>(1)?, ttl)?;
+            Ok(Version { content, service: service(row)? })
+        })
+    }
+
+    /// What one version says.
+    fn content(&self, version: i64, kind: &str, ttl: Ttl) -> Result<Content, Trouble> {
+        match kind {
+            "rrset" => Ok(Content::Rrset(TlsaRrset::new(self.records(version)?, ttl))),
+            "unknown" => {
+                let sql = "SELECT chain FROM version_fit WHERE version = ?1";
+                let fits = self.chain_ids("version_fit", sql, [version])?;
+                Ok(Content::Unknown { ttl, fits })
+            }
+            other => Err(Trouble::Row { table: "version", reason: format!("content `{other}`") }),
         }
-        Ok(histories)
     }
 
-    /// The records of a version.
-    fn records(&self, version: i64) -> Result<Vec<Record>, LedgerError> {
-        self.rows_of(
-            "SELECT usage, selector, matching_type, data FROM version_record WHERE version = ?1",
-            [version],
-            |row| {
-                Ok(Record {
-                    usage: row.get(0)?,
-                    selector: row.get(1)?,
-                    matching_type: row.get(2)?,
-                    data: row.get(3)?,
-                })
-            },
-        )
+    /// The records of one version.
+    fn records(&self, version: i64) -> Result<Vec<Record>, Trouble> {
+        let sql = "SELECT usage, selector, matching_type, data FROM version_record \
+                   WHERE version = ?1";
+        self.rows(sql, [version], |row| {
+            Ok(Record {
+                usage: row.get(0)?,
+                selector: row.get(1)?,
+                matching_type: row.get(2)?,
+                data: to_data("version_record", &row.get::<_, String>(3)?)?,
+            })
+        })
     }
 
-    /// The chains that an unknown version is taken to fit.
-    fn fits(&self, version: i64) -> Result<BTreeSet<ChainId>, LedgerError> {
-        let query = "SELECT chain FROM version_fit WHERE version = ?1";
-        let names = self.rows_of(query, [version], |row| row.get::<_, String>(0))?;
-        names.iter().map(|name| self.chain_id(name)).collect()
-    }
-
-    /// The identity of a chain from its name.
-    fn chain_id(&self, name: &str) -> Result<ChainId, LedgerError> {
-        chain_id(name).ok_or_else(|| self.nonsense(&format!("the chain `{name}`")))
+    /// What tells chains from each other, of a query for nothing else.
+    fn chain_ids(
+        &self,
+        table: &'static str,
+        sql: &str,
+        parameters: impl Params,
+    ) -> Result<BTreeSet<ChainId>, Trouble> {
+        let ids =
+            self.rows(sql, parameters, |row| to_chain_id(table, &row.get::<_, String>(0)?))?;
+        Ok(ids.into_iter().collect())
     }
 
     /// What may be presented.
-    fn served(&self) -> Result<Served, LedgerError> {
-        let rows = self.rows(
-            "SELECT chain, wall, boot, uptime FROM presence WHERE host = ?1 ORDER BY rowid",
-            |row| Ok((row.get::<_, String>(0)?, optional(row, 1)?)),
-        )?;
-        let mut presences = Vec::new();
-        for (name, ended) in rows {
-            let chain = Presentable::Issued(self.files.load_chain(&name)?);
-            presences.push(Presence { chain, ended });
-        }
-        let chains = self.rows("SELECT chain FROM deployment_chain WHERE host = ?1", |r| {
-            r.get::<_, String>(0)
+    fn served(&self) -> Result<Served, Trouble> {
+        let sql = "SELECT chain, ended_wall, ended_boot, ended_uptime FROM presence \
+                   WHERE host = ?1 ORDER BY position";
+        let presences = self.rows(sql, [self.host], |row| {
+            let id = to_chain_id("presence", &row.get::<_, String>(0)?)?;
+            let ended = to_optional_moment(optional_moment(row, 1)?);
+            Ok(Presence { chain: Presentable::Issued(self.files.chain(&id)?), ended })
         })?;
-        let chains: Result<BTreeSet<ChainId>, _> =
-            chains.iter().map(|name| self.chain_id(name)).collect();
-        let chains = chains?;
-        let deployments = self.rows(
-            "SELECT bundle, shown, begun_wall, begun_boot, begun_uptime, done_wall, done_boot,
-               done_uptime FROM deployment WHERE host = ?1",
-            |row| {
-                Ok(Deployment {
-                    bundle: bundle_id(row.get(0)?),
-                    chains: chains.clone(),
-                    begun: moment(row, 2)?,
-                    done: optional(row, 5)?,
-                    shown: row.get(1)?,
-                })
-            },
-        )?;
-        Ok(Served { presences, deployment: deployments.into_iter().next() })
-    }
-
-    /// A key type from its name.
-    fn key_type(&self, name: &str) -> Result<KeyType, LedgerError> {
-        KeyType::from_name(name).ok_or_else(|| self.nonsense(&format!("the key type `{name}`")))
-    }
-
-    /// Certificates and keys at hand or on order.
-    fn bundles(&self) -> Result<BTreeMap<BundleId, Bundle>, LedgerError> {
-        let rows = self.rows("SELECT id, issuer, created FROM bundle WHERE host = ?1", |row| {
-            let created = Timestamp::from_millis(row.get(2)?);
-            let bundle = Bundle { issuer: row.get(1)?, created, credentials: BTreeMap::new() };
-            Ok((bundle_id(row.get(0)?), bundle))
+        let sql = "SELECT bundle, begun_wall, begun_boot, begun_uptime, done_wall, done_boot, \
+                   done_uptime, shown FROM deployment WHERE host = ?1";
+        let deployment = self.rows(sql, [self.host], |row| {
+            let sql = "SELECT chain FROM deployment_chain WHERE host = ?1";
+            Ok(Deployment {
+                bundle: number(row.get(0)?),
+                chains: self.chain_ids("deployment_chain", sql, [self.host])?,
+                begun: to_moment(moment(row, 1)?),
+                done: to_optional_moment(optional_moment(row, 4)?),
+                shown: row.get(7)?,
+            })
         })?;
-        let mut bundles: BTreeMap<BundleId, Bundle> = rows.into_iter().collect();
-        let credentials = self.rows(
-            "SELECT bundle, key_type, spki, made, chain, anchor FROM credential WHERE host = ?1",
-            |row| {
-                let key = KeyMade { spki: row.get(2)?, at: Timestamp::from_millis(row.get(3)?) };
-                let names: (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
-                Ok((bundle_id(row.get(0)?), row.get::<_, String>(1)?, key, names))
-            },
-        )?;
-        for (id, key_type, key, (chain, anchor)) in credentials {
-            let anchor = anchor.map(|name| self.files.load_certificate(&name)).transpose()?;
-            let chain = chain.map(|name| self.files.load_chain(&name)).transpose()?;
-            let issued = chain.map(|chain| Issued { chain, anchor });
-            let credential = BundleCredential { key, issued };
-            let bundle = bundles.get_mut(&id).ok_or_else(|| self.nonsense("a lost credential"))?;
-            bundle.credentials.insert(self.key_type(&key_type)?, credential);
-        }
-        Ok(bundles)
+        Ok(Served { presences, deployment: deployment.into_iter().next() })
     }
 
-    /// The standby keys.
-    fn standby(&self) -> Result<BTreeMap<KeyType, KeyMade>, LedgerError> {
-        let rows =
-            self.rows("SELECT key_type, spki, made FROM standby WHERE host = ?1", |row| {
-                let key = KeyMade { spki: row.get(1)?, at: Timestamp::from_millis(row.get(2)?) };
-                Ok((row.get::<_, String>(0)?, key))
-            })?;
-        rows.into_iter().map(|(name, key)| Ok((self.key_type(&name)?, key))).collect()
+    /// Certificates and keys that are at hand or on order.
+    fn bundles(&self) -> Result<BTreeMap<BundleId, Bundle>, Trouble> {
+        let sql = "SELECT number, issuer, created FROM bundle WHERE host = ?1";
+        let bundles = self.rows(sql, [self.host], |row| {
+            let column: i64 = row.get(0)?;
+            let bundle = Bundle {
+                issuer: row.get(1)?,
+                created: Timestamp::from_millis(row.get(2)?),
+                credentials: self.credentials(column)?,
+            };
+            Ok((number(column), bundle))
+        })?;
+        Ok(bundles.into_iter().collect())
+    }
+
+    /// The credentials of one bundle.
+    fn credentials(&self, bundle: i64) -> Result<BTreeMap<KeyType, BundleCredential>, Trouble> {
+        let sql = "SELECT key_type, key, key_at, chain, anchor FROM credential \
+                   WHERE host = ?1 AND bundle = ?2";
+        let credentials = self.rows(sql, (self.host, bundle), |row| {
+            let (key_type, key) = self.key("credential", row)?;
+            let issued = match row.get::<_, Option<String>>(3)? {
+                Some(chain) => Some(self.issued(&chain, row.get(4)?)?),
+                None => None,
+            };
+            Ok((key_type, BundleCredential { key, issued }))
+        })?;
+        Ok(credentials.into_iter().collect())
+    }
+
+    /// A key with its type, from the first three columns.
+    fn key(&self, table: &'static str, row: &Row<'_>) -> Result<(KeyType, KeyMade), Trouble> {
+        let key_type = to_key_type(table, &row.get::<_, String>(0)?)?;
+        let digest = to_digest(table, &row.get::<_, String>(1)?)?;
+        let at = Timestamp::from_millis(row.get(2)?);
+        Ok((key_type, KeyMade { spki: self.files.public_key(&digest)?, at }))
+    }
+
+    /// A chain that was issued.
+    fn issued(&self, chain: &str, anchor: Option<String>) -> Result<Issued, Trouble> {
+        let chain = self.files.chain(&to_chain_id("credential", chain)?)?;
+        let anchor = match anchor {
+            Some(digest) => Some(self.files.certificate(&to_digest("credential", &digest)?)?),
+            None => None,
+        };
+        Ok(Issued { chain, anchor })
     }
 
     /// The rollover in flight.
-    fn rollover(&self) -> Result<Option<Rollover>, LedgerError> {
-        let rows = self.rows(
-            "SELECT kind, started, target, from_bundle, took_standby FROM rollover WHERE host = ?1",
-            |row| {
-                let target = row.get::<_, Option<i64>>(2)?.map(bundle_id);
-                let from = row.get::<_, Option<i64>>(3)?.map(bundle_id);
-                let started = Timestamp::from_millis(row.get(1)?);
-                Ok((row.get::<_, String>(0)?, started, target, from, row.get(4)?))
-            },
-        )?;
-        let Some((name, started, target, from, took_standby)) = rows.into_iter().next() else {
-            return Ok(None);
-        };
-        let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == name);
-        let kind = kind.ok_or_else(|| self.nonsense(&format!("the rollover `{name}`")))?;
-        let target = target.map_or(Target::NoRecords, Target::Bundle);
-        Ok(Some(Rollover { kind, started, target, from, took_standby }))
-    }
-
-    /// What is barred.
-    fn barred(&self) -> Result<Vec<Barred>, LedgerError> {
-        let rows = self.rows(
-            "SELECT usage, certificate FROM barred WHERE host = ?1 ORDER BY rowid",
-            |row| Ok((row.get::<_, u8>(0)?, row.get::<_, String>(1)?)),
-        )?;
-        rows.into_iter()
-            .map(|(usage, name)| {
-                let usage = if usage == 2 { Usage::DaneTa } else { Usage::DaneEe };
-                Ok(Barred { usage, certificate: self.files.load_certificate(&name)? })
+    fn rollover(&self) -> Result<Option<Rollover>, Trouble> {
+        let sql = "SELECT kind, started, target_bundle, from_bundle, took_standby FROM rollover \
+                   WHERE host = ?1";
+        let rollover = self.rows(sql, [self.host], |row| {
+            let target = row.get::<_, Option<i64>>(2)?.map(number);
+            Ok(Rollover {
+                kind: to_kind("rollover", &row.get::<_, String>(0)?)?,
+                started: Timestamp::from_millis(row.get(1)?),
+                target: target.map_or(Target::NoRecords, Target::Bundle),
+                from: row.get::<_, Option<i64>>(3)?.map(number),
+                took_standby: row.get(4)?,
             })
-            .collect()
+        })?;
+        Ok(rollover.into_iter().next())
     }
 
-    /// What is to be revoked.
-    fn revocations(&self) -> Result<Vec<Revocation>, LedgerError> {
-        let rows = self
-            .rows("SELECT issuer, chain FROM revocation WHERE host = ?1 ORDER BY rowid", |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-            })?;
-        rows.into_iter()
-            .map(|(issuer, chain)| Ok(Revocation { issuer, chain: self.files.load_chain(&chain)? }))
-            .collect()
+    /// Keys made in advance.
+    fn standby(&self) -> Result<BTreeMap<KeyType, KeyMade>, Trouble> {
+        let sql = "SELECT key_type, key, key_at FROM standby WHERE host = ?1";
+        Ok(self.rows(sql, [self.host], |row| self.key("standby", row))?.into_iter().collect())
     }
 
-    /// What failed last time.
-    fn failures(&self) -> Result<BTreeMap<Step, Failure>, LedgerError> {
-        let rows = self.rows(
-            "SELECT step, count, not_before, message, hint, needs_operator, wall, boot, uptime
-             FROM failure WHERE host = ?1",
-            |row| {
-                let failure = Failure {
-                    count: row.get(1)?,
-                    at: moment(row, 6)?,
-                    not_before: Timestamp::from_millis(row.get(2)?),
-                    message: row.get(3)?,
-                    hint: row.get(4)?,
-                    needs_operator: row.get(5)?,
-                };
-                Ok((row.get::<_, String>(0)?, failure))
-            },
-        )?;
-        rows.into_iter()
-            .map(|(name, failure)| {
-                let step = Step::ALL.into_iter().find(|step| step.as_str() == name);
-                Ok((step.ok_or_else(|| self.nonsense(&format!("the step `{name}`")))?, failure))
-            })
-            .collect()
+    /// Keys and CAs that must not be named.
+    fn barred(&self) -> Result<Vec<Barred>, Trouble> {
+        let sql = "SELECT usage, certificate FROM barred WHERE host = ?1 ORDER BY position";
+        self.rows(sql, [self.host], |row| {
+            let digest = to_digest("barred", &row.get::<_, String>(1)?)?;
+            let usage = to_usage("barred", row.get(0)?)?;
+            Ok(Barred { usage, certificate: self.files.certificate(&digest)? })
+        })
+    }
+
+    /// How steps failed.
+    fn failures(&self) -> Result<BTreeMap<Step, Failure>, Trouble> {
+        let sql = "SELECT step, count, at_wall, at_boot, at_uptime, not_before, message, hint, \
+                   needs_operator FROM failure WHERE host = ?1";
+        let failures = self.rows(sql, [self.host], |row| {
+            let step = to_step("failure", &row.get::<_, String>(0)?)?;
+            let failure = Failure {
+                count: row.get(1)?,
+                at: to_moment(moment(row, 2)?),
+                not_before: Timestamp::from_millis(row.get(5)?),
+                message: row.get(6)?,
+                hint: row.get(7)?,
+                needs_operator: row.get(8)?,
+            };
+            Ok((step, failure))
+        })?;
+        Ok(failures.into_iter().collect())
+    }
+
+    /// Certificates to be revoked.
+    fn revocations(&self) -> Result<Vec<Revocation>, Trouble> {
+        let sql = "SELECT issuer, chain FROM revocation WHERE host = ?1 ORDER BY position";
+        self.rows(sql, [self.host], |row| {
+            let id = to_chain_id("revocation", &row.get::<_, String>(1)?)?;
+            Ok(Revocation { issuer: row.get(0)?, chain: self.files.chain(&id)? })
+        })
+    }
+}
+
+/// Who may serve a version, from the columns after its TTL.
+fn service(row: &Row<'_>) -> Result<Service, Trouble> {
+    let at = to_moment(moment(row, 4)?);
+    let delay: Option<i64> = row.get(7)?;
+    let kind: String = row.get(3)?;
+    match (kind.as_str(), delay) {
+        ("sent", Some(delay)) => {
+            let longest_delay = Span::from_millis(delay.cast_unsigned());
+            Ok(Service::Sent { at, longest_delay })
+        }
+        ("ongoing", None) => Ok(Service::Ongoing { since: at }),
+        ("ended", None) => Ok(Service::Ended { at }),
+        (other, _) => Err(Trouble::Row { table: "version", reason: format!("service `{other}`") }),
     }
 }

@@ -1,186 +1,145 @@
-//! The tables, and how an older ledger becomes a newer one.
+//! The ledger's schema, by version: each migration once, in order, all of them in one transaction.
+//!
+//! A migration that has been released never changes. `PRAGMA user_version` says which the file has;
+//! the table `migration` says which program made each, so that a program that is too old can name
+//! the one that is needed.
 
-use std::path::Path;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-use rusqlite::Connection;
+use super::error::Trouble;
 
-use super::{BROKEN_HINT, explain};
-use crate::ports::LedgerError;
+/// Tells a ledger from other SQLite databases: "rlvr" in ASCII, where `file(1)` looks for it.
+const APPLICATION_ID: i32 = 0x726c_7672;
 
-/// What marks the file as a ledger of ours: `roll` in ASCII.
-const APPLICATION: i64 = 0x726f_6c6c;
+/// What makes each version of the schema out of the one before; the first makes version 1.
+const MIGRATIONS: [&str; 1] = [include_str!("schema/v1.sql")];
 
-/// Each version's changes, the first from an empty file. A released one is never edited.
-const MIGRATIONS: [&str; 1] = [FIRST];
-
-/// The first version. A moment is three columns: wall clock and uptime in milliseconds, and which
-/// boot it was.
-const FIRST: &str = "
-CREATE TABLE host (
-  name TEXT PRIMARY KEY,
-  current INTEGER,
-  next_bundle INTEGER NOT NULL,
-  withdrawn INTEGER NOT NULL CHECK (withdrawn IN (0, 1)),
-  issuer_override TEXT,
-  wake INTEGER
-) STRICT;
-CREATE INDEX host_wake ON host (wake);
-CREATE TABLE version (
-  id INTEGER PRIMARY KEY,
-  host TEXT NOT NULL REFERENCES host (name) ON DELETE CASCADE,
-  base TEXT NOT NULL,
-  port INTEGER NOT NULL,
-  content TEXT NOT NULL CHECK (content IN ('rrset', 'unknown')),
-  ttl INTEGER NOT NULL CHECK (ttl >= 0),
-  service TEXT NOT NULL CHECK (service IN ('sent', 'ongoing', 'ended')),
-  wall INTEGER NOT NULL, boot INTEGER NOT NULL, uptime INTEGER NOT NULL,
-  longest_delay INTEGER CHECK ((longest_delay IS NOT NULL) = (service = 'sent'))
-) STRICT;
-CREATE INDEX version_host ON version (host);
-CREATE TABLE version_record (
-  version INTEGER NOT NULL REFERENCES version (id) ON DELETE CASCADE,
-  usage INTEGER NOT NULL, selector INTEGER NOT NULL, matching_type INTEGER NOT NULL,
-  data BLOB NOT NULL
-) STRICT;
-CREATE INDEX version_record_version ON version_record (version);
-CREATE TABLE version_fit (
-  version INTEGER NOT NULL REFERENCES version (id) ON DELETE CASCADE,
-  chain TEXT NOT NULL
-) STRICT;
-CREATE INDEX version_fit_version ON version_fit (version);
-CREATE TABLE presence (
-  host TEXT NOT NULL REFERENCES host (name) ON DELETE CASCADE,
-  chain TEXT NOT NULL,
-  wall INTEGER, boot INTEGER, uptime INTEGER,
-  PRIMARY KEY (host, chain)
-) STRICT;
-CREATE TABLE deployment (
-  host TEXT PRIMARY KEY REFERENCES host (name) ON DELETE CASCADE,
-  bundle INTEGER NOT NULL,
-  begun_wall INTEGER NOT NULL, begun_boot INTEGER NOT NULL, begun_uptime INTEGER NOT NULL,
-  done_wall INTEGER, done_boot INTEGER, done_uptime INTEGER,
-  shown INTEGER NOT NULL CHECK (shown IN (0, 1))
-) STRICT;
-CREATE TABLE deployment_chain (
-  host TEXT NOT NULL REFERENCES host (name) ON DELETE CASCADE,
-  chain TEXT NOT NULL
-) STRICT;
-CREATE TABLE bundle (
-  host TEXT NOT NULL REFERENCES host (name) ON DELETE CASCADE,
-  id INTEGER NOT NULL,
-  issuer TEXT NOT NULL,
-  created INTEGER NOT NULL,
-  PRIMARY KEY (host, id)
-) STRICT;
-CREATE TABLE credential (
-  host TEXT NOT NULL,
-  bundle INTEGER NOT NULL,
-  key_type TEXT NOT NULL,
-  spki BLOB NOT NULL,
-  made INTEGER NOT NULL,
-  chain TEXT,
-  anchor TEXT CHECK (anchor IS NULL OR chain IS NOT NULL),
-  PRIMARY KEY (host, bundle, key_type),
-  FOREIGN KEY (host, bundle) REFERENCES bundle (host, id) ON DELETE CASCADE
-) STRICT;
-CREATE TABLE standby (
-  host TEXT NOT NULL REFERENCES host (name) ON DELETE CASCADE,
-  key_type TEXT NOT NULL,
-  spki BLOB NOT NULL,
-  made INTEGER NOT NULL,
-  PRIMARY KEY (host, key_type)
-) STRICT;
-CREATE TABLE rollover (
-  host TEXT PRIMARY KEY REFERENCES host (name) ON DELETE CASCADE,
-  kind TEXT NOT NULL,
-  started INTEGER NOT NULL,
-  target INTEGER,
-  from_bundle INTEGER,
-  took_standby INTEGER NOT NULL CHECK (took_standby IN (0, 1))
-) STRICT;
-CREATE TABLE barred (
-  host TEXT NOT NULL REFERENCES host (name) ON DELETE CASCADE,
-  usage INTEGER NOT NULL CHECK (usage IN (2, 3)),
-  certificate TEXT NOT NULL
-) STRICT;
-CREATE TABLE revocation (
-  host TEXT NOT NULL REFERENCES host (name) ON DELETE CASCADE,
-  issuer TEXT NOT NULL,
-  chain TEXT NOT NULL
-) STRICT;
-CREATE TABLE failure (
-  host TEXT NOT NULL REFERENCES host (name) ON DELETE CASCADE,
-  step TEXT NOT NULL,
-  count INTEGER NOT NULL CHECK (count >= 1),
-  wall INTEGER NOT NULL, boot INTEGER NOT NULL, uptime INTEGER NOT NULL,
-  not_before INTEGER NOT NULL,
-  message TEXT NOT NULL,
-  hint TEXT NOT NULL,
-  needs_operator INTEGER NOT NULL CHECK (needs_operator IN (0, 1)),
-  PRIMARY KEY (host, step)
-) STRICT;
-CREATE TABLE event (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  host TEXT NOT NULL,
-  at INTEGER NOT NULL,
-  observation TEXT NOT NULL,
-  decision TEXT NOT NULL,
-  action TEXT NOT NULL,
-  result TEXT NOT NULL
-) STRICT;
-CREATE INDEX event_host ON event (host, id);
-";
-
-/// Refuses what is no ledger, a broken one, and one of a newer version.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
-    let explain = |error: rusqlite::Error| explain(path, &error);
-    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let refuse = |message: String| LedgerError {
-        message: format!("the ledger {}: {message}", path.display()),
-        hint: BROKEN_HINT.to_owned(),
-    };
-    let version = number("user_version").map_err(explain)?;
-    let application = number("application_id").map_err(explain)?;
-    if version == 0 && application == 0 {
-        let tables = "SELECT count(*) FROM sqlite_schema";
-        let tables: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(explain)?;
-        if 0 < tables {
-            return Err(refuse("it is a database of another program".to_owned()));
-        }
-        return Ok(());
-    }
-    if application != APPLICATION {
-        return Err(refuse("it is a database of another program".to_owned()));
-    }
-    let known = MIGRATIONS.len();
-    if i64::try_from(known).unwrap_or(0) < version {
-        return Err(LedgerError {
-            message: format!(
-                "the ledger {} is of version {version}, and this program knows versions up to {known}",
-                path.display()
-            ),
-            hint: "run the newer rollover that wrote it; mail is not affected".to_owned(),
-        });
-    }
-    let verdict: String =
-        connection.pragma_query_value(None, "quick_check", |row| row.get(0)).map_err(explain)?;
-    if verdict != "ok" {
-        return Err(refuse(format!("it is broken: {verdict}")));
-    }
-    Ok(())
+/// The version that this program reads and writes.
+pub(super) fn latest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Brings a ledger to the present version, each version in a transaction of its own.
-pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let done = usize::try_from(version).unwrap_or(0);
-    for (position, migration) in MIGRATIONS.iter().enumerate().skip(done) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        let version = i64::try_from(position + 1).unwrap_or(i64::MAX);
-        transaction.pragma_update(None, "user_version", version)?;
-        transaction.commit()?;
+/// A new ledger as the content of a file.
+pub(super) fn blank() -> Result<Vec<u8>, Trouble> {
+    let mut connection = Connection::open_in_memory()?;
+    create(&mut connection)?;
+    Ok(connection.serialize(rusqlite::MAIN_DB)?.to_vec())
+}
+
+/// Makes a ledger of an empty database.
+pub(super) fn create(connection: &mut Connection) -> Result<(), Trouble> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    migrate(connection)
+}
+
+/// Makes sure that the database is a ledger, of a version that this program knows.
+///
+/// Returns the version, which [`migrate`] may have to raise.
+pub(super) fn recognise(connection: &Connection) -> Result<i64, Trouble> {
+    let found: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if found != APPLICATION_ID {
+        return Err(Trouble::Foreign);
     }
-    Ok(())
+    let version = version(connection)?;
+    if latest() < version {
+        let program = program(connection, version)?;
+        return Err(Trouble::TooNew { found: version, known: latest(), program });
+    }
+    Ok(version)
+}
+
+/// Brings the schema to the latest version. Of several processes that try at once, one does it.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), Trouble> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let present = version(&transaction)?;
+    for (number, sql) in (1_i64..).zip(MIGRATIONS) {
+        if present < number {
+            apply(&transaction, number, sql)?;
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Applies one migration.
+fn apply(transaction: &Transaction<'_>, number: i64, sql: &str) -> Result<(), Trouble> {
+    transaction.execute_batch(sql)?;
+    transaction.execute(
+        "INSERT INTO migration (version, program) VALUES (?1, ?2)",
+        (number, env!("CARGO_PKG_VERSION")),
+    )?;
+    Ok(transaction.pragma_update(None, "user_version", number)?)
+}
+
+/// The version of the database's schema.
+fn version(connection: &Connection) -> Result<i64, Trouble> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// Which version of the program made this version of the schema, if the database says it in a way
+/// that can be understood.
+fn program(connection: &Connection, version: i64) -> Result<Option<String>, Trouble> {
+    let sql = "SELECT program FROM migration WHERE version = ?1";
+    match connection.query_row(sql, [version], |row| row.get(0)).optional() {
+        Ok(program) => Ok(program),
+        // A later schema may keep it elsewhere.
+        Err(rusqlite::Error::SqliteFailure(_, _)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A new ledger in memory.
+    fn ledger() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        create(&mut connection).unwrap();
+        connection
+    }
+
+    #[test]
+    fn a_new_ledger_has_the_latest_version_and_says_who_made_it() {
+        let mut connection = ledger();
+        assert_eq!(recognise(&connection).unwrap(), latest());
+        let program = program(&connection, latest()).unwrap();
+        assert_eq!(program.as_deref(), Some(env!("CARGO_PKG_VERSION")));
+        migrate(&mut connection).unwrap();
+        assert_eq!(version(&connection).unwrap(), latest(), "a second time changes nothing");
+    }
+
+    #[test]
+    fn every_table_is_strict() {
+        let sql = "SELECT group_concat(name) FROM pragma_table_list \
+                   WHERE schema = 'main' AND name NOT LIKE 'sqlite_%' AND NOT strict";
+        let loose: Option<String> = ledger().query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(loose, None);
+    }
+
+    #[test]
+    fn history_is_only_ever_added_to() {
+        let connection = ledger();
+        let host = "INSERT INTO host (name, withdrawn, next_bundle) VALUES ('mx', 0, 0)";
+        let event = "INSERT INTO event VALUES (1, 'mx', 0, '', '', '', '')";
+        connection.execute_batch(&format!("{host}; {event}")).unwrap();
+        for sql in ["UPDATE event SET result = 'better'", "DELETE FROM event"] {
+            let error = connection.execute_batch(sql).unwrap_err().to_string();
+            assert!(error.contains("history is only ever added to"), "{sql}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_version_from_the_future_is_refused_with_the_program_that_made_it() {
+        let connection = ledger();
+        let make = "INSERT INTO migration VALUES (7, '9.8.7'); PRAGMA user_version = 7";
+        connection.execute_batch(make).unwrap();
+        let error = recognise(&connection).unwrap_err();
+        let Trouble::TooNew { found: 7, known, program } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!((known, program.as_deref()), (latest(), Some("9.8.7")));
+        connection.execute_batch("DROP TABLE migration").unwrap();
+        let error = recognise(&connection).unwrap_err();
+        assert!(matches!(error, Trouble::TooNew { program: None, .. }), "{error:?}");
+    }
 }

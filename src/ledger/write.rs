@@ -1,76 +1,156 @@
-//! A host's state becomes rows: the former ones are replaced, the history only grows.
+//! A host's state into rows: those of before are replaced, in one transaction, events added to it.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Params, Transaction, TransactionBehavior};
 
-use super::files::name_of;
-use crate::pki::hex;
+use super::error::Trouble;
+use super::files::Files;
+use super::values::{from_data, from_moment, from_optional_moment};
+use crate::pki::{Certificate, Sha256Digest};
 use crate::ports::Event;
-use crate::rollover::history::{Content, Service, Version};
+use crate::rollover::history::{Content, History, Service, Version};
 use crate::rollover::presentable::Presentable;
-use crate::rollover::state::{HostState, Target};
-use crate::time::{Moment, Span};
-use crate::tlsa::TlsaOwner;
+use crate::rollover::served::Served;
+use crate::rollover::state::{
+    Bundle, BundleCredential, BundleId, Failure, HostState, KeyMade, Rollover, Step, Target,
+};
+use crate::tlsa::{TlsaOwner, TlsaRrset};
 
-/// Writes one host within one transaction.
-pub(super) struct Writer<'a> {
-    /// The transaction.
-    pub(super) transaction: &'a Transaction<'a>,
+/// What a save replaces; the rows of other tables go with those that they belong to.
+const REPLACED: [&str; 9] = [
+    "DELETE FROM owner WHERE host = ?1",
+    "DELETE FROM presence WHERE host = ?1",
+    "DELETE FROM deployment WHERE host = ?1",
+    "DELETE FROM bundle WHERE host = ?1",
+    "DELETE FROM standby WHERE host = ?1",
+    "DELETE FROM barred WHERE host = ?1",
+    "DELETE FROM rollover WHERE host = ?1",
+    "DELETE FROM failure WHERE host = ?1",
+    "DELETE FROM revocation WHERE host = ?1",
+];
+
+/// Writes the files that the rows of `state` will name.
+pub(super) fn keep_files(files: &Files, state: &HostState) -> Result<(), Trouble> {
+    for presence in &state.served.presences {
+        match &presence.chain {
+            Presentable::Issued(chain) => files.keep_chain(chain)?,
+            Presentable::Expected(_) => return Err(Trouble::NotIssued),
+        }
+    }
+    for credential in state.bundles.values().flat_map(|bundle| bundle.credentials.values()) {
+        files.keep_public_key(&credential.key.spki)?;
+        if let Some(issued) = &credential.issued {
+            files.keep_chain(&issued.chain)?;
+            issued.anchor.as_ref().map_or(Ok(()), |anchor| files.keep_certificate(anchor))?;
+        }
+    }
+    for key in state.standby.values() {
+        files.keep_public_key(&key.spki)?;
+    }
+    for barred in &state.barred {
+        files.keep_certificate(&barred.certificate)?;
+    }
+    for revocation in &state.to_revoke {
+        files.keep_chain(&revocation.chain)?;
+    }
+    Ok(())
+}
+
+/// Replaces the rows of a host and adds to its history, both or neither.
+pub(super) fn save(
+    connection: &mut Connection,
+    host: &str,
+    state: &HostState,
+    events: &[Event],
+) -> Result<(), Trouble> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let writer = Writer { transaction: &transaction, host };
+    writer.host(state)?;
+    for sql in REPLACED {
+        writer.run(sql, [host])?;
+    }
+    for (owner, history) in &state.histories {
+        writer.history(owner, history)?;
+    }
+    for (id, bundle) in &state.bundles {
+        writer.bundle(*id, bundle)?;
+    }
+    writer.served(&state.served)?;
+    writer.plans(state)?;
+    for (step, failure) in &state.failures {
+        writer.failure(*step, failure)?;
+    }
+    for event in events {
+        writer.event(event)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// A bundle's number as a column holds it.
+fn number(id: BundleId) -> i64 {
+    id.0.cast_signed()
+}
+
+/// A key's name as a column holds it.
+fn key_digest(key: &KeyMade) -> String {
+    Sha256Digest::of(&key.spki).to_string()
+}
+
+/// A certificate's name as a column holds it.
+fn certificate_digest(certificate: &Certificate) -> String {
+    Sha256Digest::of(certificate.der()).to_string()
+}
+
+/// Writes the rows of one host.
+struct Writer<'a> {
+    /// What they are written in.
+    transaction: &'a Transaction<'a>,
     /// The host.
-    pub(super) host: &'a str,
-}
-
-/// A moment as three columns.
-fn columns(moment: &Moment) -> (i64, i64, i64) {
-    (moment.wall.as_millis(), moment.boot.cast_signed(), millis(moment.uptime))
-}
-
-/// A moment that may be missing as three columns.
-fn optional(moment: Option<&Moment>) -> (Option<i64>, Option<i64>, Option<i64>) {
-    moment.map(columns).map_or((None, None, None), |(w, b, u)| (Some(w), Some(b), Some(u)))
-}
-
-/// A span in milliseconds.
-fn millis(span: Span) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A number of a bundle.
-fn number(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+    host: &'a str,
 }
 
 impl Writer<'_> {
-    /// Replaces the host's rows and adds events.
-    pub(super) fn replace(&self, state: &HostState, events: &[Event]) -> rusqlite::Result<()> {
-        self.transaction.execute("DELETE FROM host WHERE name = ?1", [self.host])?;
-        self.transaction.execute(
-            "INSERT INTO host (name, current, next_bundle, withdrawn, issuer_override)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                self.host,
-                state.current.map(|id| number(id.0)),
-                number(state.next_bundle),
-                state.withdrawn,
-                state.issuer_override
-            ],
-        )?;
-        for (owner, history) in &state.histories {
-            for version in &history.versions {
-                self.version(owner, version)?;
-            }
-        }
-        self.served(state)?;
-        self.bundles(state)?;
-        self.rollover(state)?;
-        self.obligations(state)?;
-        self.failures(state)?;
-        events.iter().try_for_each(|event| self.event(event))
+    /// Runs one statement.
+    fn run(&self, sql: &str, parameters: impl Params) -> Result<(), Trouble> {
+        self.transaction.prepare_cached(sql)?.execute(parameters)?;
+        Ok(())
     }
 
-    /// One version of an RRset.
-    fn version(&self, owner: &TlsaOwner, version: &Version) -> rusqlite::Result<()> {
-        let (service, at, delay) = match &version.service {
-            Service::Sent { at, longest_delay } => ("sent", at, Some(millis(*longest_delay))),
+    /// Writes the host's own row; when it wants to be woken is left as it is.
+    fn host(&self, state: &HostState) -> Result<(), Trouble> {
+        self.run(
+            "INSERT INTO host (name, current_bundle, withdrawn, issuer_override, next_bundle) \
+             VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT (name) DO UPDATE SET current_bundle = excluded.current_bundle, \
+             withdrawn = excluded.withdrawn, issuer_override = excluded.issuer_override, \
+             next_bundle = excluded.next_bundle",
+            (
+                self.host,
+                state.current.map(number),
+                state.withdrawn,
+                &state.issuer_override,
+                state.next_bundle.cast_signed(),
+            ),
+        )
+    }
+
+    /// Writes the versions of one owner's RRset.
+    fn history(&self, owner: &TlsaOwner, history: &History) -> Result<(), Trouble> {
+        let base = owner.base().to_string();
+        self.run(
+            "INSERT INTO owner (host, base, port) VALUES (?1, ?2, ?3)",
+            (self.host, base, owner.port()),
+        )?;
+        let row = self.transaction.last_insert_rowid();
+        for (position, version) in (0_i64..).zip(&history.versions) {
+            self.version(row, position, version)?;
+        }
+        Ok(())
+    }
+
+    /// Writes one version.
+    fn version(&self, owner: i64, position: i64, version: &Version) -> Result<(), Trouble> {
+        let (service, at, longest_delay) = match &version.service {
+            Service::Sent { at, longest_delay } => ("sent", at, Some(longest_delay.as_millis())),
             Service::Ongoing { since } => ("ongoing", since, None),
             Service::Ended { at } => ("ended", at, None),
         };
@@ -78,197 +158,192 @@ impl Writer<'_> {
             Content::Rrset(_) => "rrset",
             Content::Unknown { .. } => "unknown",
         };
-        let (wall, boot, uptime) = columns(at);
-        self.transaction.execute(
-            "INSERT INTO version (host, base, port, content, ttl, service, wall, boot, uptime,
-               longest_delay) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            params![
-                self.host,
-                owner.base().as_str(),
-                owner.port(),
+        let (wall, boot, uptime) = from_moment(at);
+        self.run(
+            "INSERT INTO version (owner, position, content, ttl, service, at_wall, at_boot, \
+             at_uptime, longest_delay) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            (
+                owner,
+                position,
                 content,
                 version.content.ttl().as_seconds(),
                 service,
                 wall,
                 boot,
                 uptime,
-                delay
-            ],
+                longest_delay.map(u64::cast_signed),
+            ),
         )?;
-        let id = self.transaction.last_insert_rowid();
+        let row = self.transaction.last_insert_rowid();
         match &version.content {
-            Content::Rrset(rrset) => {
-                for record in &rrset.records {
-                    self.transaction.execute(
-                        "INSERT INTO version_record (version, usage, selector, matching_type, data)
-                         VALUES (?1, ?2, ?3, ?4, ?5)",
-                        params![
-                            id,
-                            record.usage,
-                            record.selector,
-                            record.matching_type,
-                            record.data
-                        ],
-                    )?;
-                }
-            }
-            Content::Unknown { fits, .. } => {
-                for chain in fits {
-                    self.transaction.execute(
-                        "INSERT INTO version_fit (version, chain) VALUES (?1, ?2)",
-                        params![id, chain.to_string()],
-                    )?;
-                }
-            }
+            Content::Rrset(rrset) => self.records(row, rrset),
+            Content::Unknown { fits, .. } => fits.iter().try_for_each(|chain| {
+                let sql = "INSERT INTO version_fit (version, chain) VALUES (?1, ?2)";
+                self.run(sql, (row, chain.to_string()))
+            }),
         }
-        Ok(())
     }
 
-    /// What may be presented.
-    fn served(&self, state: &HostState) -> rusqlite::Result<()> {
-        for presence in &state.served.presences {
-            // What was never issued was never presented.
-            let Presentable::Issued(chain) = &presence.chain else { continue };
-            let (wall, boot, uptime) = optional(presence.ended.as_ref());
-            self.transaction.execute(
-                "INSERT INTO presence (host, chain, wall, boot, uptime) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![self.host, chain.id().to_string(), wall, boot, uptime],
-            )?;
-        }
-        let Some(deployment) = &state.served.deployment else { return Ok(()) };
-        let (wall, boot, uptime) = columns(&deployment.begun);
-        let (done_wall, done_boot, done_uptime) = optional(deployment.done.as_ref());
-        self.transaction.execute(
-            "INSERT INTO deployment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            params![
-                self.host,
-                number(deployment.bundle.0),
-                wall,
-                boot,
-                uptime,
-                done_wall,
-                done_boot,
-                done_uptime,
-                deployment.shown
-            ],
+    /// Writes the records of one version.
+    fn records(&self, version: i64, rrset: &TlsaRrset) -> Result<(), Trouble> {
+        rrset.records.iter().try_for_each(|record| {
+            self.run(
+                "INSERT INTO version_record (version, usage, selector, matching_type, data) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                (
+                    version,
+                    record.usage,
+                    record.selector,
+                    record.matching_type,
+                    from_data(&record.data),
+                ),
+            )
+        })
+    }
+
+    /// Writes a bundle with its credentials.
+    fn bundle(&self, id: BundleId, bundle: &Bundle) -> Result<(), Trouble> {
+        self.run(
+            "INSERT INTO bundle (host, number, issuer, created) VALUES (?1, ?2, ?3, ?4)",
+            (self.host, number(id), &bundle.issuer, bundle.created.as_millis()),
         )?;
-        for chain in &deployment.chains {
-            self.transaction.execute(
-                "INSERT INTO deployment_chain VALUES (?1, ?2)",
-                params![self.host, chain.to_string()],
+        for (key_type, BundleCredential { key, issued }) in &bundle.credentials {
+            let chain = issued.as_ref().map(|issued| issued.chain.id().to_string());
+            let anchor = issued.as_ref().and_then(|issued| issued.anchor.as_ref());
+            self.run(
+                "INSERT INTO credential (host, bundle, key_type, key, key_at, chain, anchor) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                (
+                    self.host,
+                    number(id),
+                    key_type.as_str(),
+                    key_digest(key),
+                    key.at.as_millis(),
+                    chain,
+                    anchor.map(certificate_digest),
+                ),
             )?;
         }
         Ok(())
     }
 
-    /// Bundles, and standby keys.
-    fn bundles(&self, state: &HostState) -> rusqlite::Result<()> {
-        for (id, bundle) in &state.bundles {
-            self.transaction.execute(
-                "INSERT INTO bundle VALUES (?1, ?2, ?3, ?4)",
-                params![self.host, number(id.0), bundle.issuer, bundle.created.as_millis()],
+    /// Writes what may be presented.
+    fn served(&self, served: &Served) -> Result<(), Trouble> {
+        for (position, presence) in (0_i64..).zip(&served.presences) {
+            let (wall, boot, uptime) = from_optional_moment(presence.ended.as_ref());
+            self.run(
+                "INSERT INTO presence (host, position, chain, ended_wall, ended_boot, \
+                 ended_uptime) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                (self.host, position, presence.chain.id().to_string(), wall, boot, uptime),
             )?;
-            for (key_type, credential) in &bundle.credentials {
-                let issued = credential.issued.as_ref();
-                let anchor = issued.and_then(|issued| issued.anchor.as_ref()).map(name_of);
-                self.transaction.execute(
-                    "INSERT INTO credential VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                    params![
-                        self.host,
-                        number(id.0),
-                        key_type.as_str(),
-                        credential.key.spki,
-                        credential.key.at.as_millis(),
-                        issued.map(|issued| issued.chain.id().to_string()),
-                        anchor.map(|digest| hex(&digest.0))
-                    ],
-                )?;
-            }
+        }
+        let Some(deployment) = &served.deployment else {
+            return Ok(());
+        };
+        let begun = from_moment(&deployment.begun);
+        let done = from_optional_moment(deployment.done.as_ref());
+        self.run(
+            "INSERT INTO deployment (host, bundle, begun_wall, begun_boot, begun_uptime, \
+             done_wall, done_boot, done_uptime, shown) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            (
+                self.host,
+                number(deployment.bundle),
+                begun.0,
+                begun.1,
+                begun.2,
+                done.0,
+                done.1,
+                done.2,
+                deployment.shown,
+            ),
+        )?;
+        deployment.chains.iter().try_for_each(|chain| {
+            let sql = "INSERT INTO deployment_chain (host, chain) VALUES (?1, ?2)";
+            self.run(sql, (self.host, chain.to_string()))
+        })
+    }
+
+    /// Writes what is in flight, kept ready, barred, and to be revoked.
+    fn plans(&self, state: &HostState) -> Result<(), Trouble> {
+        if let Some(rollover) = &state.rollover {
+            self.rollover(rollover)?;
         }
         for (key_type, key) in &state.standby {
-            self.transaction.execute(
-                "INSERT INTO standby VALUES (?1, ?2, ?3, ?4)",
-                params![self.host, key_type.as_str(), key.spki, key.at.as_millis()],
+            self.run(
+                "INSERT INTO standby (host, key_type, key, key_at) VALUES (?1, ?2, ?3, ?4)",
+                (self.host, key_type.as_str(), key_digest(key), key.at.as_millis()),
+            )?;
+        }
+        for (position, barred) in (0_i64..).zip(&state.barred) {
+            let certificate = certificate_digest(&barred.certificate);
+            self.run(
+                "INSERT INTO barred (host, position, usage, certificate) VALUES (?1, ?2, ?3, ?4)",
+                (self.host, position, barred.usage.number(), certificate),
+            )?;
+        }
+        for (position, revocation) in (0_i64..).zip(&state.to_revoke) {
+            self.run(
+                "INSERT INTO revocation (host, position, issuer, chain) VALUES (?1, ?2, ?3, ?4)",
+                (self.host, position, &revocation.issuer, revocation.chain.id().to_string()),
             )?;
         }
         Ok(())
     }
 
-    /// The rollover in flight.
-    fn rollover(&self, state: &HostState) -> rusqlite::Result<()> {
-        let Some(rollover) = &state.rollover else { return Ok(()) };
+    /// Writes the rollover in flight.
+    fn rollover(&self, rollover: &Rollover) -> Result<(), Trouble> {
         let target = match rollover.target {
-            Target::Bundle(id) => Some(number(id.0)),
+            Target::Bundle(id) => Some(number(id)),
             Target::NoRecords => None,
         };
-        self.transaction.execute(
-            "INSERT INTO rollover VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
+        self.run(
+            "INSERT INTO rollover (host, kind, started, target_bundle, from_bundle, took_standby) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (
                 self.host,
                 rollover.kind.as_str(),
                 rollover.started.as_millis(),
                 target,
-                rollover.from.map(|id| number(id.0)),
-                rollover.took_standby
-            ],
-        )?;
-        Ok(())
+                rollover.from.map(number),
+                rollover.took_standby,
+            ),
+        )
     }
 
-    /// What is barred, and what is to be revoked.
-    fn obligations(&self, state: &HostState) -> rusqlite::Result<()> {
-        for barred in &state.barred {
-            self.transaction.execute(
-                "INSERT INTO barred VALUES (?1, ?2, ?3)",
-                params![self.host, barred.usage.number(), name_of(&barred.certificate).to_string()],
-            )?;
-        }
-        for revocation in &state.to_revoke {
-            self.transaction.execute(
-                "INSERT INTO revocation VALUES (?1, ?2, ?3)",
-                params![self.host, revocation.issuer, revocation.chain.id().to_string()],
-            )?;
-        }
-        Ok(())
+    /// Writes how a step failed.
+    fn failure(&self, step: Step, failure: &Failure) -> Result<(), Trouble> {
+        let (wall, boot, uptime) = from_moment(&failure.at);
+        self.run(
+            "INSERT INTO failure (host, step, count, at_wall, at_boot, at_uptime, not_before, \
+             message, hint, needs_operator) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            (
+                self.host,
+                step.as_str(),
+                failure.count,
+                wall,
+                boot,
+                uptime,
+                failure.not_before.as_millis(),
+                &failure.message,
+                &failure.hint,
+                failure.needs_operator,
+            ),
+        )
     }
 
-    /// What failed last time.
-    fn failures(&self, state: &HostState) -> rusqlite::Result<()> {
-        for (step, failure) in &state.failures {
-            let (wall, boot, uptime) = columns(&failure.at);
-            self.transaction.execute(
-                "INSERT INTO failure VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                params![
-                    self.host,
-                    step.as_str(),
-                    failure.count,
-                    wall,
-                    boot,
-                    uptime,
-                    failure.not_before.as_millis(),
-                    failure.message,
-                    failure.hint,
-                    failure.needs_operator
-                ],
-            )?;
-        }
-        Ok(())
-    }
-
-    /// One line of the history.
-    fn event(&self, event: &Event) -> rusqlite::Result<()> {
-        self.transaction.execute(
-            "INSERT INTO event (host, at, observation, decision, action, result)
+    /// Adds to the history.
+    fn event(&self, event: &Event) -> Result<(), Trouble> {
+        self.run(
+            "INSERT INTO event (host, at, observation, decision, action, result) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
+            (
                 self.host,
                 event.at.as_millis(),
-                event.observation,
-                event.decision,
-                event.action,
-                event.result
-            ],
-        )?;
-        Ok(())
+                &event.observation,
+                &event.decision,
+                &event.action,
+                &event.result,
+            ),
+        )
     }
 }

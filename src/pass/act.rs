@@ -15,6 +15,9 @@ use crate::rollover::state::{BundleId, HostState, Issued, KeyMade, Revocation, S
 use crate::rollover::transition::{self, FailureReport};
 use crate::time::Timestamp;
 
+/// What came of an action of which there is no more to say.
+pub const DONE: &str = "done";
+
 impl HostPass {
     /// Does one action. A failed one is something that happened, not a reason to leave the pass.
     pub(super) async fn act(
@@ -44,7 +47,7 @@ impl HostPass {
             Action::Revoke(revocation) => self.revoke(progress, &revocation, event).await?,
             Action::Finish => {
                 transition::finish(&self.spec, &mut progress.state);
-                self.conclude(progress, event, "done".to_owned())?;
+                self.conclude(progress, event, DONE.to_owned())?;
             }
         }
         Ok(())
@@ -110,7 +113,7 @@ impl HostPass {
             }
         }
         transition::adopt(&mut progress.state, installed, issuer, self.ports.clock.now());
-        Ok(self.conclude(progress, event, "adopted".to_owned())?)
+        Ok(self.conclude(progress, event, DONE.to_owned())?)
     }
 
     /// Begins a rollover: its keys are kept before the ledger names them.
@@ -122,7 +125,7 @@ impl HostPass {
         let now = self.ports.clock.now().wall;
         transition::begin(&mut progress.state, &begin, keys, now);
         progress.intent.request = None;
-        Ok(self.conclude(progress, event, "begun".to_owned())?)
+        Ok(self.conclude(progress, event, DONE.to_owned())?)
     }
 
     /// The keys of a rollover to be begun, made where they have to be.
@@ -182,7 +185,7 @@ impl HostPass {
             Ok(key) => transition::add_standby(&mut progress.state, key_type, key),
             Err(report) => return Ok(self.fail(progress, Step::MakeKey, report, event)?),
         }
-        Ok(self.conclude(progress, event, "made".to_owned())?)
+        Ok(self.conclude(progress, event, DONE.to_owned())?)
     }
 
     /// Obtains a certificate.
@@ -354,8 +357,8 @@ impl HostPass {
         }
         Ok(self.ports.deployer.deploy(&credentials).await.map(|deployed| {
             match deployed.output.is_empty() {
-                true => "in place".to_owned(),
-                false => format!("in place; the reload said: {}", deployed.output),
+                true => DONE.to_owned(),
+                false => format!("done; the reload said: {}", deployed.output),
             }
         }))
     }

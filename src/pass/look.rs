@@ -7,8 +7,10 @@ use tokio::task::JoinSet;
 
 use super::HostPass;
 use crate::pki::{Certificate, KeyFamily};
-use crate::ports::Protocol;
-use crate::rollover::observation::{Installed, Listener, Observation, OwnerSight, Sight};
+use crate::ports::{Protocol, PublishError, Remedy};
+use crate::rollover::observation::{
+    Installed, Listener, Observation, OwnerSight, Sight, Unreadable,
+};
 use crate::rollover::state::HostState;
 use crate::tlsa::TlsaOwner;
 
@@ -30,10 +32,8 @@ impl HostPass {
             looks.spawn(async move {
                 let mut sight = dns.look(&owner, &ignored).await;
                 if let OwnerSight::Seen(answers) = &mut sight {
-                    match publisher.read(&answers.zone, &answers.target).await {
-                        Ok(rrset) => answers.at_primary = Some(rrset),
-                        Err(error) => tracing::info!(%owner, %error, "cannot read the primary"),
-                    }
+                    let read = publisher.read(&answers.zone, &answers.target).await;
+                    answers.at_primary = read.map_err(|error| unreadable(&error));
                 }
                 (owner, sight)
             });
@@ -116,5 +116,14 @@ impl HostPass {
             chain.authorities().iter().find(is_known).cloned()
         });
         known.next().or_else(|| chain.authorities().first().cloned())
+    }
+}
+
+/// Why it is not known what the primary holds.
+fn unreadable(error: &PublishError) -> Unreadable {
+    Unreadable {
+        message: error.to_string(),
+        hint: error.hint().to_owned(),
+        needs_operator: error.remedy() == Remedy::AskOperator,
     }
 }

@@ -7,6 +7,8 @@
 mod act;
 mod look;
 
+pub use self::act::DONE;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

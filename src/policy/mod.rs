@@ -1,7 +1,7 @@
 //! What an operator requires of every rollover: a policy states requirements, the steps follow.
 //!
-//! [`Policy`] is always valid: what cannot be met is refused by [`file`](self::file), which reads
-//! policies, with the reason. Six of them are part of the program ([`shipped`](self::shipped)).
+//! [`Policy`] is always valid: what cannot be met is refused by [`mod@file`], which reads
+//! policies, with the reason. Six of them are part of the program ([`shipped`]).
 
 pub mod file;
 pub mod shipped;

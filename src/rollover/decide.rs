@@ -142,6 +142,9 @@ impl Situation<'_> {
         if !self.progress(bundle).is_complete() {
             return Decision::Stuck(vec![self.not_in_place(bundle)]);
         }
+        if let Some(problem) = self.barred_bundle(bundle) {
+            return Decision::Stuck(vec![problem]);
+        }
         self.begin(Begin {
             kind: Kind::FirstPublication,
             toward: Toward::Existing(id),
@@ -178,6 +181,9 @@ impl Situation<'_> {
             return self.issue(id, target);
         }
         if let Some(problem) = self.missing_anchor(target) {
+            return Decision::Stuck(vec![problem]);
+        }
+        if let Some(problem) = self.barred_bundle(target).filter(|_| !self.state.withdrawn) {
             return Decision::Stuck(vec![problem]);
         }
         let others = self.others_served(target);

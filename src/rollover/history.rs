@@ -231,7 +231,7 @@ fn served_rrsets(answers: &OwnerAnswers) -> BTreeSet<TlsaRrset> {
         Answer::Secure(rrset) | Answer::Wildcard(rrset) => Some(rrset.clone()),
         Answer::Untrusted { .. } | Answer::Silent { .. } => None,
     });
-    by_servers.chain(answers.at_primary.clone()).collect()
+    by_servers.chain(answers.at_primary.clone().ok()).collect()
 }
 
 /// Whether every authoritative server gave an answer that can be relied on.

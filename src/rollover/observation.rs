@@ -63,8 +63,19 @@ pub struct OwnerAnswers {
     pub target: DnsName,
     /// Per address of each authoritative server that counts, its answer.
     pub answers: BTreeMap<ServerAddress, Answer>,
-    /// What the server that takes updates holds, where it could be asked; the base of each change.
-    pub at_primary: Option<TlsaRrset>,
+    /// What the server that takes updates holds, or why that is not known; the base of each change.
+    pub at_primary: Result<TlsaRrset, Unreadable>,
+}
+
+/// Why it is not known what the server that takes updates holds.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Unreadable {
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    /// Whether somebody has to do something: it will not pass by itself.
+    pub needs_operator: bool,
 }
 
 /// One address of one authoritative server.

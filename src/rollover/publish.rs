@@ -192,11 +192,20 @@ impl Situation<'_> {
                     .to_owned(),
             })));
         }
-        let Some(present) = &answers.at_primary else {
-            let reason = "the server that takes updates did not say what it holds".to_owned();
-            return Err(Box::new(Step::Waiting(Reason::Zone { owner: owner.clone(), reason })));
-        };
-        Ok((answers, present))
+        match &answers.at_primary {
+            Ok(present) => Ok((answers, present)),
+            Err(unreadable) if unreadable.needs_operator => Err(Box::new(Step::Stuck(Problem {
+                message: format!(
+                    "{}; {owner} cannot be changed, and nothing is deployed that it would not fit",
+                    unreadable.message
+                ),
+                hint: unreadable.hint.clone(),
+            }))),
+            Err(unreadable) => {
+                let reason = unreadable.message.clone();
+                Err(Box::new(Step::Waiting(Reason::Zone { owner: owner.clone(), reason })))
+            }
+        }
     }
 
     /// The problem that a change would strand senders.

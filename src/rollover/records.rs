@@ -137,7 +137,8 @@ pub fn bridge(
 ///
 /// Where each combination must fit, those that no longer can are left out. Where that leaves
 /// nothing, or some chain still without a record, each such chain is named by whatever is not
-/// barred: its key, else its CA. `None` where the policy's own form does.
+/// barred: its key, else its CA; and where nothing is left to name it, nothing is published, which
+/// fits everything. `None` where the policy's own form does.
 fn without_barred(
     spec: &HostSpec,
     state: &HostState,
@@ -168,7 +169,11 @@ fn without_barred(
             }
         }
     }
-    Some(records)
+    // Where all that could name a chain is barred, no record can be published for a while.
+    match chains.iter().all(|chain| fits(&records, chain, Fit::Any)) {
+        true => Some(records),
+        false => Some(BTreeSet::new()),
+    }
 }
 
 /// Whether nothing that rollover knows of is named by `record`.

@@ -31,7 +31,7 @@ pub fn answer(
     now: Timestamp,
 ) -> Result<Answer, RequestError> {
     match request {
-        Request::Renew => Ok(renew(spec, state, now)),
+        Request::Renew => renew(spec, state, now),
         Request::NewCa(issuer) => new_ca(spec, state, issuer.as_deref(), now),
         Request::CompromisedKey => compromised_key(spec, state, now),
         Request::CompromisedCa(issuer) => compromised_ca(spec, state, issuer.as_deref(), now),
@@ -100,15 +100,28 @@ fn in_flight_to(state: &HostState, issuer: &str) -> bool {
     leads_there && state.target().is_some_and(|(_, bundle)| bundle.issuer == issuer)
 }
 
+/// Refuses an issuer whose CA is known, and barred.
+fn refuse_barred(spec: &HostSpec, state: &HostState, issuer: &str) -> Result<(), RequestError> {
+    let is_barred = |ca: &Certificate| {
+        let mut cas = state.barred.iter().filter(|barred| barred.usage == Usage::DaneTa);
+        cas.any(|barred| barred.certificate.spki() == ca.spki())
+    };
+    match spec.known_anchors(issuer).iter().any(is_barred) {
+        true => Err(RequestError::BarredIssuer(issuer.to_owned())),
+        false => Ok(()),
+    }
+}
+
 /// `--renew`
-fn renew(spec: &HostSpec, state: &HostState, now: Timestamp) -> Answer {
+fn renew(spec: &HostSpec, state: &HostState, now: Timestamp) -> Result<Answer, RequestError> {
     let issuer = state.issuer(spec);
     if in_flight_to(state, issuer) {
-        return Answer::InFlight;
+        return Ok(Answer::InFlight);
     }
+    refuse_barred(spec, state, issuer)?;
     let mut begin = renewal(spec, state, issuer, now);
     begin.reenters = true;
-    Answer::Begin(begin)
+    Ok(Answer::Begin(begin))
 }
 
 /// The issuer to change to: the one named, else the configuration's.
@@ -137,6 +150,7 @@ fn new_ca(
     {
         return Err(RequestError::SameIssuer(issuer.to_owned()));
     }
+    refuse_barred(spec, state, issuer)?;
     let mut begin = renewal(spec, state, issuer, now);
     begin.kind = Kind::CaChange;
     begin.reenters = true;

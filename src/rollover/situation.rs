@@ -192,7 +192,7 @@ impl Situation<'_> {
     pub(crate) fn is_unpublished(&self) -> bool {
         let absent = |owner: &TlsaOwner| match self.seen.owners.get(owner) {
             Some(OwnerSight::Seen(answers)) => {
-                answers.at_primary.as_ref().is_some_and(TlsaRrset::is_absent)
+                answers.at_primary.as_ref().is_ok_and(TlsaRrset::is_absent)
             }
             Some(OwnerSight::Unknown { .. } | OwnerSight::Unsigned { .. }) | None => false,
         };
@@ -248,6 +248,27 @@ impl Situation<'_> {
             ),
             hint: "set `trust-anchor = \"issuing-ca\"`, or choose a policy without usage 2"
                 .to_owned(),
+        })
+    }
+
+    /// What is wrong with a bundle that its own records would not fit, since what would name it is
+    /// barred.
+    pub(crate) fn barred_bundle(&self, bundle: &Bundle) -> Option<Problem> {
+        let records = super::records::settled(self.spec, self.state, bundle);
+        let chains = bundle.presentables(&[]);
+        let fits = |owner: &TlsaOwner| {
+            chains.iter().all(|c| c.fit(&records, owner.base(), self.now.wall).is_some())
+        };
+        if !records.is_empty() && self.spec.owners.iter().all(fits) {
+            return None;
+        }
+        Some(Problem {
+            message: format!(
+                "no record may name the certificate of {} as the policy asks for: its key or its \
+                 CA was compromised, or it is not valid for the host now",
+                self.spec.name
+            ),
+            hint: "obtain another one: `rollover --new-ca ISSUER` or `rollover --renew`".to_owned(),
         })
     }
 

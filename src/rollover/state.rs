@@ -329,7 +329,7 @@ pub fn at_primary<'a>(
     owner: &TlsaOwner,
 ) -> Option<&'a crate::tlsa::TlsaRrset> {
     match seen.owners.get(owner)? {
-        OwnerSight::Seen(answers) => answers.at_primary.as_ref(),
+        OwnerSight::Seen(answers) => answers.at_primary.as_ref().ok(),
         OwnerSight::Unknown { .. } | OwnerSight::Unsigned { .. } => None,
     }
 }

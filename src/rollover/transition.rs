@@ -69,6 +69,9 @@ pub fn begin(
         let revocations = revoke.map(|chain| Revocation { issuer: issuer.clone(), chain });
         state.to_revoke.extend(revocations);
     }
+    if begin.kind == Kind::Abort {
+        take_back_bars(state);
+    }
     let from = match &state.rollover {
         Some(rollover) => rollover.from,
         None => state.current,
@@ -98,6 +101,19 @@ pub fn begin(
     }
     state.failures.clear();
     state.rollover = Some(Rollover { kind: begin.kind, started: now, target, from, took_standby });
+}
+
+/// Takes back what a compromise that is given up barred: the operator says that it was none.
+fn take_back_bars(state: &mut HostState) {
+    let Some(rollover) = state.rollover.as_ref().filter(|r| r.kind == Kind::Compromise) else {
+        return;
+    };
+    let Some(former) = rollover.from.and_then(|id| state.bundles.get(&id)) else { return };
+    let named: Vec<Certificate> =
+        former.chains().flat_map(|chain| chain.certificates().to_vec()).collect();
+    let ids = former.chain_ids();
+    state.barred.retain(|barred| !named.contains(&barred.certificate));
+    state.to_revoke.retain(|revocation| !ids.contains(&revocation.chain.id()));
 }
 
 /// Gives the keys of an unfinished rollover back to the standby: a failed order uses none up.

@@ -53,13 +53,20 @@ impl Configuration {
     }
 
     /// The mail server, with its own lines (`issuer`, `policy`, ...) and what it deploys to.
-    pub fn host(mut self, lines: &str, chain_file: &Path, reload: &[String]) -> Self {
+    pub fn host(self, lines: &str, chain_file: &Path, reload: &[String]) -> Self {
+        self.host_with_files(lines, &[chain_file], reload)
+    }
+
+    /// The same with several files, one for each of its key types.
+    pub fn host_with_files(mut self, lines: &str, files: &[&Path], reload: &[String]) -> Self {
+        let files: Vec<String> =
+            files.iter().map(|file| format!("\"{}\"", file.display())).collect();
         let reload: Vec<String> = reload.iter().map(|part| format!("\"{part}\"")).collect();
         let _ = write!(
             self.text,
             "\n[hosts.\"{HOST}\"]\ndns = \"primary\"\n{lines}\n\n[hosts.\"{HOST}\".deploy]\ntype = \
-             \"files\"\nchain-file = \"{}\"\nmode = \"0600\"\nreload = [{}]\n",
-            chain_file.display(),
+             \"files\"\nchain-file = [{}]\nmode = \"0600\"\nreload = [{}]\n",
+            files.join(", "),
             reload.join(", ")
         );
         self

@@ -2,11 +2,22 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::Lab;
 use super::daemon::run;
+
+/// The program: beside tests cargo says where it is; an example stands in a folder beside it.
+fn binary() -> PathBuf {
+    match option_env!("CARGO_BIN_EXE_rollover") {
+        Some(path) => path.into(),
+        None => {
+            let own = std::env::current_exe().expect("the example knows where it is");
+            own.ancestors().nth(2).expect("target/PROFILE/examples/").join("rollover")
+        }
+    }
+}
 
 /// What a run of the tool came to.
 #[derive(Debug)]
@@ -31,7 +42,7 @@ impl Run {
 impl Lab {
     /// A command line of the tool.
     fn tool(&self, arguments: &[&str]) -> Command {
-        let mut command = self.namespace.command(env!("CARGO_BIN_EXE_rollover"));
+        let mut command = self.namespace.command(binary());
         command.arg("--config").arg(self.path("rollover.toml")).args(arguments);
         command.env_remove("ROLLOVER_CONFIG").env("NO_COLOR", "1");
         command

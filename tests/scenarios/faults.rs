@@ -90,12 +90,32 @@ fn an_unknown_tsig_key_needs_the_operator_and_heals() {
     let run = stage.lab.rollover(&["--new-ca", "other"]);
     let before = stage.records(PRIMARY);
     crate::lab::tool::write_private(&right, &text);
-    let run = run.expect_code(0);
-    // The primary cannot even be asked: nothing is decided on, and status says so.
-    assert!(run.out.contains("did not say what it holds"), "{}", run.out);
+    let run = run.expect_code(1);
+    let words = "update server 127.0.0.1:53 does not know the TSIG key `forgotten`";
+    assert!(run.err.contains(words), "{}", run.err);
+    assert!(run.err.contains("hint: put the key's stanza into"), "{}", run.err);
     assert_eq!(before, stage.records(PRIMARY));
     let judge = stage.judge(Demand::Any);
     stage.lab.rollover(&["--wait"]).expect_code(0);
     stage.finish(judge).expect_clean(60);
     stage.expect_settled(&stage.other);
+}
+
+/// The key may not change these records: the server says so, and the message says where.
+#[test]
+fn a_refused_update_needs_the_operator() {
+    let stage = Stage::new(crate::lab::Lab::usual());
+    let policy = quick_policy(&stage.lab, "ncsc");
+    // An owner that the primary's update-policy does not name.
+    stage.configure(&format!(
+        "issuer = \"house\"\npolicy = \"{}\"\nservices = [{{ port = 2525, protocol = \"smtp\", \
+         connect-port = 25 }}]",
+        policy.display()
+    ));
+    let run = stage.lab.rollover(&[]).expect_code(1);
+    let words = "refused to change _2525._tcp.mail.example.nl. TLSA: Query Refused";
+    assert!(run.err.contains(words), "{}", run.err);
+    assert!(run.err.contains("update-policy"), "{}", run.err);
+    let status = stage.lab.status();
+    assert_eq!(status["phase"], "held", "{status:#}");
 }

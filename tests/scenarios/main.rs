@@ -18,4 +18,5 @@ mod faults;
 mod killed;
 mod reload;
 mod renewal;
+mod shapes;
 mod stage;

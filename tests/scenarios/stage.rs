@@ -1,6 +1,6 @@
 //! The usual stage: a mail server under an own CA with both records, and rollover acquainted with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::lab::authority::{Authority, key_record};
@@ -54,13 +54,20 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A mail server with a certificate of `house`, and its two records everywhere.
+    /// A mail server with a certificate of `house`.
     pub fn new(lab: Lab) -> Self {
-        let house = Authority::new(lab.directory(), "house");
+        Self::new_with(lab, |lab, bundle| {
+            let house = Authority::new(lab.directory(), "house");
+            house.issue(HOST, bundle);
+            (house, Postfix::start(lab, &[bundle], Tls::Offered))
+        })
+    }
+
+    /// A mail server that `start` starts, given where its first bundle goes.
+    pub fn new_with(lab: Lab, start: impl FnOnce(&Lab, &Path) -> (Authority, Postfix)) -> Self {
         let other = Authority::new(lab.directory(), "other");
         let bundle = lab.path("mail.pem");
-        house.issue(HOST, &bundle);
-        let postfix = Postfix::start(&lab, &[&bundle], Tls::Offered);
+        let (house, postfix) = start(&lab, &bundle);
         Self { postfix, house, other, bundle, lab }
     }
 
