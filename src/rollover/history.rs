@@ -201,6 +201,12 @@ impl Version {
             }
             return;
         }
+        let same = |rrset: &TlsaRrset| seen.iter().any(|other| other.records == rrset.records);
+        if matches!(self.service, Service::Sent { .. }) && self.rrset().is_some_and(same) {
+            // It was applied, under a TTL of the server's own choice: nothing is under way any more.
+            self.service = Service::Ended { at };
+            return;
+        }
         if !complete {
             return;
         }
