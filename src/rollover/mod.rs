@@ -31,6 +31,8 @@ pub mod served;
 mod situation;
 pub mod spec;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod transition;
 mod words;
 

@@ -152,7 +152,3 @@ pub fn stranded_by(
         .map(Presentable::id)
         .collect()
 }
-
-#[cfg(test)]
-#[path = "safety/tests.rs"]
-mod tests;

@@ -1,1 +1,0 @@
-//! Tests of the promise and its gates (to come with the seeded world).

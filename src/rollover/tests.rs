@@ -1,0 +1,406 @@
+//! Tables of the core: how long a version is cached, what the gates say, which records a bridge has,
+//! and what is decided from where things stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use expect_test::{Expect, expect};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+use super::action::{Action, Decision, Request, Toward};
+use super::history::{Content, History, Until};
+use super::observation::{
+    Answer, Installed, Listener, Observation, OwnerAnswers, OwnerSight, PresentedChain,
+    ServerAddress, Sight,
+};
+use super::phase::Phase;
+use super::spec::{ForeignRecords, HostSpec};
+use super::state::HostState;
+use super::{Intent, brief, decide, records, request, safety, transition};
+use crate::pki::{Certificate, Chain, KeyFamily, KeyType};
+use crate::policy::{Policy, shipped};
+use crate::time::{Moment, Span, Timestamp, Ttl};
+use crate::tlsa::{Parameters, Record, TlsaOwner, TlsaRrset};
+
+/// A CA.
+struct Ca(Issuer<'static, KeyPair>, Certificate);
+
+/// A CA of this name.
+fn ca(name: &str) -> Ca {
+    let key = KeyPair::generate().unwrap();
+    let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = Certificate::from_der(parameters.self_signed(&key).unwrap().der()).unwrap();
+    Ca(Issuer::new(parameters, key), certificate)
+}
+
+impl Ca {
+    /// A chain under this CA.
+    fn chain(&self) -> Chain {
+        let key = KeyPair::generate().unwrap();
+        let parameters = CertificateParams::new(vec!["mail.example.nl".to_owned()]).unwrap();
+        let leaf = parameters.signed_by(&key, &self.0).unwrap();
+        Chain::new(vec![Certificate::from_der(leaf.der()).unwrap(), self.1.clone()]).unwrap()
+    }
+
+    /// Its `2 1 1` record.
+    fn record(&self) -> Record {
+        Parameters::TA_SPKI_SHA256.associate(&self.1).into()
+    }
+}
+
+/// The `3 1 1` record of a chain.
+fn key_record(chain: &Chain) -> Record {
+    Parameters::EE_SPKI_SHA256.associate(chain.leaf()).into()
+}
+
+/// A moment, in seconds after the tests' beginning.
+fn at(seconds: u64) -> Moment {
+    Moment {
+        wall: Timestamp::from_seconds(1_800_000_000) + Span::from_seconds(seconds),
+        boot: 1,
+        uptime: Span::from_seconds(seconds),
+    }
+}
+
+/// The owner of the tests' host.
+fn owner() -> TlsaOwner {
+    TlsaOwner::new("mail.example.nl".parse().unwrap(), 25).unwrap()
+}
+
+/// A host under a shipped policy without margin, with two CAs known beforehand.
+struct Host {
+    /// What the configuration says.
+    spec: HostSpec,
+    /// The ledger.
+    state: HostState,
+    /// The CA of its certificate.
+    house: Ca,
+    /// Another CA.
+    other: Ca,
+    /// Its chain.
+    chain: Chain,
+}
+
+impl Host {
+    /// A host that serves a chain of `house`, with the policy's records published for long.
+    fn settled(policy: &str) -> Self {
+        let (house, other) = (ca("house"), ca("other"));
+        let chain = house.chain();
+        let mut policy: Policy = shipped::by_name(policy).unwrap();
+        policy.timing.margin = Span::ZERO;
+        let known = [("house", &house.1), ("other", &other.1)];
+        let known_anchors =
+            known.map(|(name, certificate)| (name.to_owned(), vec![certificate.clone()])).into();
+        let spec = HostSpec {
+            name: "mail.example.nl".to_owned(),
+            names: vec!["mail.example.nl".parse().unwrap()],
+            owners: vec![owner()],
+            key_types: vec![KeyType::EcdsaP256],
+            policy: Arc::new(policy),
+            issuer: "house".to_owned(),
+            known_anchors,
+            tlsa_ttl: None,
+            foreign_records: ForeignRecords::Keep,
+            longest_delay: Span::from_seconds(360),
+        };
+        let installed = Installed {
+            key_type: KeyType::EcdsaP256,
+            chain: chain.clone(),
+            anchor: Some(house.1.clone()),
+        };
+        let mut host = Self { spec, state: HostState::default(), house, other, chain };
+        transition::adopt(&mut host.state, &[installed], "house", at(0));
+        let records = records::settled(&host.spec, &host.state, host.state.current().unwrap());
+        for moment in [0, 100_000] {
+            let seen = host.seen(&records, &[&host.chain.clone()], at(moment));
+            host.state.observe(&host.spec, &seen);
+        }
+        host
+    }
+
+    /// A look: both servers and the primary have these records, both addresses these chains.
+    fn seen(&self, records: &BTreeSet<Record>, chains: &[&Chain], at: Moment) -> Observation {
+        let rrset = TlsaRrset::new(records.iter().cloned(), Ttl::from_seconds(3600));
+        let presented = chains.iter().map(|chain| PresentedChain((*chain).clone())).collect();
+        let listener = |last: u8| Listener {
+            owner: owner(),
+            address: ([127, 0, 25, last], 25).into(),
+            family: KeyFamily::Ecdsa,
+        };
+        let sight = Sight::Presented(presented);
+        Observation {
+            at,
+            owners: [(owner(), answers(&[Some(&rrset), Some(&rrset)], &rrset))].into(),
+            listeners: [1, 2].map(|last| (listener(last), sight.clone())).into(),
+            installed: Vec::new(),
+        }
+    }
+
+    /// What is decided on a look at these records and chains.
+    fn decide(
+        &mut self,
+        request: Option<Request>,
+        records: &BTreeSet<Record>,
+        chains: &[&Chain],
+        now: Moment,
+    ) -> Decision {
+        let seen = self.seen(records, chains, now);
+        self.state.observe(&self.spec, &seen);
+        let intent = Intent { request, ..Intent::default() };
+        decide(&self.spec, &intent, &self.state, &seen, now).unwrap()
+    }
+
+    /// Begins what a request comes to, with a key of its own.
+    fn begin(&mut self, request: &Request) {
+        let request::Answer::Begin(begin) =
+            request::answer(&self.spec, &self.state, request, at(100_000).wall).unwrap()
+        else {
+            panic!("nothing begins");
+        };
+        let keys: BTreeMap<_, _> = match &begin.toward {
+            Toward::New { keys, .. } => keys
+                .keys()
+                .map(|key_type| {
+                    let key = super::state::KeyMade { spki: b"new".to_vec(), at: at(0).wall };
+                    (*key_type, key)
+                })
+                .collect(),
+            Toward::Existing(_) | Toward::NoRecords => BTreeMap::new(),
+        };
+        transition::begin(&mut self.state, &begin, keys, at(100_000).wall);
+    }
+
+    /// Records in words that do not depend on keys.
+    fn named(&self, records: &BTreeSet<Record>) -> String {
+        let new = Parameters::EE_SPKI_SHA256.matching_type.present(b"new");
+        let name = |record: &Record| match record {
+            record if *record == self.house.record() => "2 1 1 house",
+            record if *record == self.other.record() => "2 1 1 other",
+            record if *record == key_record(&self.chain) => "3 1 1 old",
+            record if record.data == new => "3 1 1 new",
+            _ => "?",
+        };
+        let mut names: Vec<&str> = records.iter().map(name).collect();
+        names.sort_unstable();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    }
+}
+
+/// What servers answered; `None` is silence.
+fn answers(servers: &[Option<&TlsaRrset>], primary: &TlsaRrset) -> OwnerSight {
+    let answer = |(number, rrset): (usize, &Option<&TlsaRrset>)| {
+        let name = format!("ns{number}.example.nl").parse().unwrap();
+        let address = ServerAddress { name, address: [127, 0, 0, 1].into() };
+        let answer = match rrset {
+            Some(rrset) => Answer::Secure((*rrset).clone()),
+            None => Answer::Silent { reason: "no answer".to_owned() },
+        };
+        (address, answer)
+    };
+    OwnerSight::Seen(OwnerAnswers {
+        zone: "example.nl".parse().unwrap(),
+        target: owner().name().clone(),
+        answers: servers.iter().enumerate().map(answer).collect(),
+        at_primary: Ok(primary.clone()),
+    })
+}
+
+/// A TTL of one hour, counted in whole seconds, from the moment the last server let go.
+#[test]
+fn a_version_is_cached_until_its_ttl_after_the_last_server_let_go() {
+    let host = Host::settled("dane-ee");
+    let timing = host.spec.policy.timing;
+    let rrset = |text: &str| TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(3600));
+    let (old, new) = (rrset("3 1 1 00"), rrset("3 1 1 01"));
+    let served = BTreeSet::new();
+    let mut history = History::default();
+    let until = |history: &History, rrset: &TlsaRrset, now: u64| {
+        let version = history.versions.iter().find(|v| v.rrset() == Some(rrset)).unwrap();
+        version.cached_until(&timing, &at(now))
+    };
+    history.observe(&answers(&[Some(&old), Some(&old)], &old), &served, at(0));
+    history.intend(&new, at(10), Span::from_seconds(360));
+    assert_eq!(until(&history, &new, 10), Some(Until::Unseen), "cached before it is sent");
+    history.observe(&answers(&[Some(&new), Some(&old)], &new), &served, at(20));
+    assert_eq!(until(&history, &old, 20), Some(Until::Unseen), "a server lags");
+    history.observe(&answers(&[Some(&new), None], &new), &served, at(5000));
+    assert_eq!(until(&history, &old, 5000), Some(Until::Unseen), "silence is not consent");
+    history.observe(&answers(&[Some(&new), Some(&new)], &new), &served, at(6000));
+    assert_eq!(until(&history, &old, 6000), Some(Until::At(at(6000 + 3601).wall)));
+    assert_eq!(until(&history, &old, 6000 + 3600), Some(Until::At(at(6000 + 3601).wall)));
+    assert_eq!(until(&history, &old, 6000 + 3601), None);
+    history.observe(&answers(&[Some(&new), Some(&old)], &new), &served, at(7000));
+    assert_eq!(until(&history, &old, 7000), Some(Until::Unseen), "it came back");
+}
+
+#[test]
+fn an_update_that_was_never_seen_may_be_under_way_until_it_cannot() {
+    let host = Host::settled("dane-ee");
+    let timing = host.spec.policy.timing;
+    let rrset = |text: &str| TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(60));
+    let (old, new) = (rrset("3 1 1 00"), rrset("3 1 1 01"));
+    let mut history = History::default();
+    let sight = answers(&[Some(&old), Some(&old)], &old);
+    history.observe(&sight, &BTreeSet::new(), at(0));
+    let before = history.clone();
+    history.intend(&new, at(10), Span::from_seconds(360));
+    let mut retracted = history.clone();
+    retracted.retract(&new, &before);
+    assert_eq!(retracted, before, "an update that was surely without effect is forgotten");
+    let cached = |history: &History, now| {
+        history.cached(&timing, &at(now)).any(|(version, _)| version.rrset() == Some(&new))
+    };
+    history.observe(&sight, &BTreeSet::new(), at(300));
+    assert!(cached(&history, 100_000), "it may still be applied");
+    history.observe(&sight, &BTreeSet::new(), at(370));
+    assert!(cached(&history, 370 + 60) && !cached(&history, 370 + 61));
+}
+
+/// What was there before the first look fits what was served then, and nothing else.
+#[test]
+fn at_first_sight_something_unknown_is_cached_for_one_ttl() {
+    let host = Host::settled("ncsc");
+    let mut history = History::default();
+    let rrset = TlsaRrset::new([host.house.record()], Ttl::from_seconds(3600));
+    let served = BTreeSet::from([host.chain.id()]);
+    history.observe(&answers(&[Some(&rrset), Some(&rrset)], &rrset), &served, at(0));
+    let unknown = |now| {
+        let timing = host.spec.policy.timing;
+        let unknown = |v: &super::history::Version| matches!(v.content, Content::Unknown { .. });
+        history.cached(&timing, &at(now)).any(|(version, _)| unknown(version))
+    };
+    assert!(unknown(3600) && !unknown(3601));
+}
+
+#[test]
+fn a_settled_host_has_no_gap_and_another_chain_has() {
+    let mut host = Host::settled("ncsc");
+    assert_eq!(safety::gaps(&host.spec, &host.state, &at(100_000)), []);
+    let stray = ca("stray").chain();
+    let records = records::settled(&host.spec, &host.state, host.state.current().unwrap());
+    let seen = host.seen(&records, &[&host.chain.clone(), &stray], at(100_010));
+    host.state.observe(&host.spec, &seen);
+    let gaps = safety::gaps(&host.spec, &host.state, &at(100_010));
+    assert_eq!(gaps.iter().map(|gap| gap.chain).collect::<Vec<_>>(), [stray.id()]);
+}
+
+/// The bridge of each policy, for a change of CA and for what was compromised.
+#[test]
+fn bridges() {
+    let cases = [
+        ("change", Request::NewCa(Some("other".to_owned()))),
+        ("key stolen", Request::CompromisedKey),
+        ("ca stolen", Request::CompromisedCa(Some("other".to_owned()))),
+    ];
+    let mut table = String::new();
+    for policy in shipped::names() {
+        for (name, request) in &cases {
+            let mut host = Host::settled(policy);
+            host.begin(request);
+            let (_, target) = host.state.target().unwrap();
+            let bridge = records::bridge(&host.spec, &host.state, target, &owner(), &at(100_000));
+            table += &format!("{policy:<13} {name:<11} {}\n", host.named(&bridge));
+        }
+    }
+    let wanted: Expect = expect![[r#"
+        ncsc          change      2 1 1 other, 3 1 1 old
+        ncsc          key stolen  2 1 1 house
+        ncsc          ca stolen   2 1 1 other, 3 1 1 old
+        rfc7671       change      2 1 1 house, 2 1 1 other, 3 1 1 new, 3 1 1 old
+        rfc7671       key stolen  2 1 1 house
+        rfc7671       ca stolen   3 1 1 new, 3 1 1 old
+        dane-ee       change      3 1 1 new, 3 1 1 old
+        dane-ee       key stolen  2 1 1 house
+        dane-ee       ca stolen   3 1 1 new, 3 1 1 old
+        current-next  change      3 1 1 new, 3 1 1 old
+        current-next  key stolen  2 1 1 house
+        current-next  ca stolen   3 1 1 new, 3 1 1 old
+        dane-ta       change      2 1 1 house, 2 1 1 other
+        dane-ta       key stolen  2 1 1 house
+        dane-ta       ca stolen   3 1 1 new, 3 1 1 old
+        key-reuse     change      2 1 1 other, 3 1 1 old
+        key-reuse     key stolen  2 1 1 house
+        key-reuse     ca stolen   2 1 1 other, 3 1 1 old
+    "#]];
+    wanted.assert_eq(&table);
+}
+
+/// What is decided first, in words, from a settled host.
+#[test]
+fn first_decisions() {
+    let mut host = Host::settled("ncsc");
+    let records = records::settled(&host.spec, &host.state, host.state.current().unwrap());
+    let chain = host.chain.clone();
+    let idle = host.decide(None, &records, &[&chain], at(100_020));
+    assert!(matches!(idle, Decision::Idle { .. }), "{idle:?}");
+    assert_eq!(Phase::of(&host.state, &idle), Phase::Idle);
+
+    // Somebody removed 3 1 1 by hand: it comes back.
+    let house = BTreeSet::from([host.house.record()]);
+    let Decision::Act(Action::Publish { changes, .. }) =
+        host.decide(None, &house, &[&chain], at(100_030))
+    else {
+        panic!("it is not mended");
+    };
+    assert_eq!(host.named(&changes[0].desired.records), "2 1 1 house, 3 1 1 old");
+    assert_eq!(brief(&changes[0].observed).len(), "2 1 1 01234567…".len());
+
+    // A change of CA bridges first, since the new one is known.
+    host.begin(&Request::NewCa(Some("other".to_owned())));
+    let decision = host.decide(None, &records, &[&chain], at(100_040));
+    assert_eq!(Phase::of(&host.state, &decision), Phase::Bridging);
+    let Decision::Act(Action::Publish { changes, .. }) = decision else { panic!("no bridge") };
+    let bridge = changes[0].desired.records.clone();
+    assert_eq!(host.named(&bridge), "2 1 1 other, 3 1 1 old");
+
+    // Published everywhere: the caches are waited for, to the second; then, and not before, issued.
+    let decision = host.decide(None, &bridge, &[&chain], at(100_050));
+    let Decision::Wait(wait) = &decision else { panic!("{decision:?}") };
+    assert_eq!(wait.until, Some(at(100_050 + 3601).wall));
+    assert_eq!(Phase::of(&host.state, &decision), Phase::Waiting);
+    let early = host.decide(None, &bridge, &[&chain], at(100_050 + 3600));
+    assert!(matches!(early, Decision::Wait(_)), "{early:?}");
+    let due = host.decide(None, &bridge, &[&chain], at(100_050 + 3601));
+    assert!(matches!(due, Decision::Act(Action::Issue { .. })), "{due:?}");
+}
+
+#[test]
+fn requests_that_make_no_sense_say_why() {
+    let host = Host::settled("ncsc");
+    let error = |request| {
+        request::answer(&host.spec, &host.state, &request, at(0).wall).unwrap_err().to_string()
+    };
+    let house = || Some("house".to_owned());
+    expect!["nothing to change to: the present certificate was issued by `house` already"]
+        .assert_eq(&error(Request::NewCa(None)));
+    expect!["there is no issuer `nobody` in the configuration"]
+        .assert_eq(&error(Request::NewCa(Some("nobody".to_owned()))));
+    expect!["`house` issues under the CA that was compromised: name another issuer"]
+        .assert_eq(&error(Request::CompromisedCa(house())));
+    expect!["nothing to give up: no rollover is in flight"].assert_eq(&error(Request::Abort));
+}
+
+/// A record that fits nothing known is foreign; one of a staged bundle, a CA or a stolen key is not.
+#[test]
+fn foreign_records() {
+    let host = Host::settled("ncsc");
+    let foreign = |record: &Record| records::is_foreign(&host.spec, &host.state, record, &at(0));
+    for known in [host.house.record(), host.other.record(), key_record(&host.chain)] {
+        assert!(!foreign(&known), "{known}");
+    }
+    for unknown in ["3 1 1 00", "0 0 1 00"] {
+        assert!(foreign(&unknown.parse().unwrap()), "{unknown}");
+    }
+    let stranger = key_record(&ca("stranger").chain());
+    assert!(foreign(&stranger));
+    let kept = records::rrset_to_write(
+        &host.spec,
+        &host.state,
+        BTreeSet::from([host.house.record()]),
+        &TlsaRrset::new([stranger.clone()], Ttl::from_seconds(9)),
+        &at(0),
+    );
+    assert!(kept.records.contains(&stranger) && kept.ttl == Ttl::from_seconds(9));
+}
