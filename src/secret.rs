@@ -286,7 +286,7 @@ mod tests {
         let credentials = Some(Path::new("/run/credentials/rollover.service"));
         for (written, found) in [
             ("tsig.key", "/etc/rollover/tsig.key"),
-            ("/root/tsig.key", "/root/tsig.key"),
+            ("/etc/tsig.key", "/etc/tsig.key"),
             ("credential:tsig", "/run/credentials/rollover.service/tsig"),
         ] {
             assert_eq!(locate(written, base, credentials), Ok(PathBuf::from(found)), "{written}");

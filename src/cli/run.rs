@@ -1,5 +1,6 @@
 //! A pass over every server, and `--wait`: passes until every rollover in flight is done.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let mut request = cli.start.request();
     let mut pause = PAUSE_MIN;
-    let mut said = String::new();
+    let mut said = BTreeMap::new();
     let mut first = true;
     loop {
         let reports = match lock(world) {
@@ -124,12 +125,13 @@ fn tell(
     cli: &Cli,
     world: &World,
     reports: &[(String, Result<Report, PassError>)],
-    said: &mut String,
+    said: &mut BTreeMap<String, String>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<(), Failure> {
     let now = world.clock.now().wall;
     let mut attention = false;
+    let mut nonsense = None;
     for (host, result) in reports {
         match result {
             Ok(report) => {
@@ -139,13 +141,17 @@ fn tell(
                     if text.is_empty() && (0 < cli.global.verbose || cli.start.wait) {
                         text = report::standing(report, now);
                     }
-                    if text != *said {
+                    if said.get(host) != Some(&text) {
                         let _ = out.write_all(text.as_bytes());
                     }
-                    *said = text;
+                    said.insert(host.clone(), text);
                 }
                 attention |= !report.attention.is_empty();
                 let _ = err.write_all(report::attention(host, &report.attention).as_bytes());
+            }
+            // At first sight of a host only the look tells that a request makes no sense.
+            Err(PassError::Request(error)) => {
+                nonsense.get_or_insert_with(|| format!("{host}: {error}"));
             }
             Err(error) => {
                 attention = true;
@@ -154,7 +160,11 @@ fn tell(
         }
     }
     let _ = out.flush();
-    if attention { Err(Failure::Attention) } else { Ok(()) }
+    match (attention, nonsense) {
+        (true, _) => Err(Failure::Attention),
+        (false, Some(message)) => Err(Failure::Usage(message)),
+        (false, None) => Ok(()),
+    }
 }
 
 /// How long to sleep before the next pass: until the first known end, else for `pause`.
