@@ -250,4 +250,61 @@ mod tests {
         assert_eq!(base32hex(b"f"), b"co");
         assert_eq!(base32hex(b""), b"");
     }
+
+    /// A name.
+    fn name(text: &str) -> Name {
+        Name::from_ascii(text).unwrap()
+    }
+
+    #[test]
+    fn names_are_hashed_as_the_standard_has_it() {
+        // RFC 5155, appendix A
+        let salt = vec![0xaa, 0xbb, 0xcc, 0xdd];
+        let nsec3 = NSEC3::new(Nsec3HashAlgorithm::SHA1, false, 12, salt, vec![0; 20], []);
+        for (text, hashed) in [
+            ("example.", "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom"),
+            ("a.example.", "35mthgpgcu1qg68fab165klnsnk3dpvl"),
+            ("NS1.example.", "2t7b4g4vsa5smi47k61mv5bv1a22bojr"),
+        ] {
+            assert_eq!(base32hex(&hash(&nsec3, &name(text)).unwrap()), hashed.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_nsec_record_covers_what_lies_between_its_names_and_nothing_below_a_cut() {
+        let zone = name("example.");
+        let plain = |next: &str| NSEC::new(name(next), [RecordType::A]);
+        for (owner, next, asked, covered) in [
+            ("b.example.", "d.example.", "c.example.", true),
+            ("b.example.", "d.example.", "x.b.example.", true),
+            ("b.example.", "d.example.", "b.example.", false),
+            ("b.example.", "d.example.", "d.example.", false),
+            ("b.example.", "d.example.", "a.example.", false),
+            ("y.example.", "example.", "z.example.", true),
+        ] {
+            let found = covers(&name(owner), &plain(next), &name(asked), &zone);
+            assert_eq!(found, covered, "{owner} {next} {asked}");
+        }
+        let cut = NSEC::new(name("d.example."), [RecordType::NS]);
+        assert!(!covers(&name("b.example."), &cut, &name("x.b.example."), &zone));
+    }
+
+    #[test]
+    fn an_empty_non_terminal_and_an_opt_out_span_are_told_apart() {
+        let zone = name("example.");
+        let below = NSEC::new(name("_25._tcp.mail.example."), [RecordType::A]);
+        let proofs = Proofs { zone: &zone, nsec: vec![(&zone, &below)], nsec3: Vec::new() };
+        let denied = proofs.of_name(&name("_tcp.mail.example."), RecordType::TLSA);
+        assert_eq!(denied, Some(Denial::NoRecord), "an empty non-terminal exists");
+
+        let salt = Vec::new;
+        let apex =
+            NSEC3::new(Nsec3HashAlgorithm::SHA1, true, 0, salt(), vec![0; 20], [RecordType::SOA]);
+        let own = base32hex(&hash(&apex, &zone).unwrap());
+        // One record for the apex that covers everything else, with opt-out.
+        let proofs = Proofs { zone: &zone, nsec: Vec::new(), nsec3: vec![(own, &apex)] };
+        let asked = name("child.example.");
+        assert_eq!(proofs.of_name(&asked, RecordType::DS), Some(Denial::InsecureDelegation));
+        assert_eq!(proofs.of_name(&asked, RecordType::TLSA), None, "opt-out proves no absence");
+    }
 }
