@@ -68,6 +68,32 @@ impl DurableError {
     }
 }
 
+/// Content that is written, synced and has its access, and waits for its name.
+///
+/// Several files that belong together are staged first and put one after the other, so that nothing
+/// but a rename is left to fail. Dropped instead, it is gone.
+#[derive(Debug)]
+pub struct Staged {
+    /// The content under another name.
+    file: NamedTempFile,
+    /// Where it goes.
+    path: PathBuf,
+}
+
+impl Staged {
+    /// Gives the content its name, in place of what has it; after `Ok` it survives a crash.
+    ///
+    /// # Errors
+    ///
+    /// With the step that failed. The old content or the new one is there, whole.
+    pub fn put(self) -> Result<(), DurableError> {
+        let Self { file, path } = self;
+        file.persist(&path)
+            .map_err(|e| DurableError::of("rename the new content to", &path)(e.error))?;
+        sync_directory(parent(&path))
+    }
+}
+
 /// Replaces the file at `path`; after `Ok` the new content survives a crash.
 ///
 /// After an error or a crash the old content or the new one is there, whole.
@@ -76,11 +102,7 @@ impl DurableError {
 ///
 /// With the step that failed.
 pub fn write(path: &Path, contents: &[u8], access: Access) -> Result<(), DurableError> {
-    let staged = stage(path, contents, access)?;
-    staged
-        .persist(path)
-        .map_err(|e| DurableError::of("rename the new content to", path)(e.error))?;
-    sync_directory(parent(path))
+    stage(path, contents, access)?.put()
 }
 
 /// Replaces the file at `path` with a secret that its owner alone can read.
@@ -101,7 +123,7 @@ pub fn write_private(path: &Path, contents: &[u8]) -> Result<(), DurableError> {
 /// As [`write()`].
 pub fn create_private(path: &Path, contents: &[u8]) -> Result<Made, DurableError> {
     let staged = stage(path, contents, Access::PRIVATE)?;
-    let made = match staged.persist_noclobber(path) {
+    let made = match staged.file.persist_noclobber(path) {
         Ok(_) => Made::New,
         Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Made::Existed,
         Err(refused) => return Err(DurableError::of("create", path)(refused.error)),
@@ -148,10 +170,14 @@ pub fn remove(path: &Path) -> Result<(), DurableError> {
 }
 
 /// Writes and syncs `contents` under another name beside `path`, with its access already set.
-fn stage(path: &Path, contents: &[u8], access: Access) -> Result<NamedTempFile, DurableError> {
+///
+/// # Errors
+///
+/// With the step that failed. Nothing is left of it then.
+pub fn stage(path: &Path, contents: &[u8], access: Access) -> Result<Staged, DurableError> {
     let mut staged = tempfile::Builder::new()
-        .prefix(".rollover-")
-        .suffix(".new")
+        .prefix(&staged_prefix(path))
+        .suffix(STAGED_SUFFIX)
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(parent(path))
         .map_err(DurableError::of("create a file beside", path))?;
@@ -165,7 +191,31 @@ fn stage(path: &Path, contents: &[u8], access: Access) -> Result<NamedTempFile, 
     file.set_permissions(Permissions::from_mode(access.mode))
         .map_err(DurableError::of("set the mode of", path))?;
     file.sync_all().map_err(DurableError::of("sync", path))?;
-    Ok(staged)
+    Ok(Staged { file: staged, path: path.to_owned() })
+}
+
+/// What the name of every staged file ends with.
+const STAGED_SUFFIX: &str = ".new";
+
+/// What the names of contents staged for `path` begin with.
+fn staged_prefix(path: &Path) -> String {
+    format!(".rollover-{}-", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes what a crash left staged for `path`, perhaps a private key. Only for who alone writes
+/// there; what cannot be removed stays.
+pub fn sweep(path: &Path) {
+    let prefix = staged_prefix(path);
+    let is_staged = |name: &str| {
+        let random = name.strip_prefix(&prefix).and_then(|name| name.strip_suffix(STAGED_SUFFIX));
+        random.is_some_and(|random| random.bytes().all(|octet| octet.is_ascii_alphanumeric()))
+    };
+    let Ok(entries) = fs::read_dir(parent(path)) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_some_and(is_staged) {
+            let _stays = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Makes the names in the directory at `path` survive a crash.
@@ -256,6 +306,34 @@ mod tests {
         write_private(&path, b"{}").unwrap();
         remove(&path).unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_staged_has_no_name_until_it_is_put() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mail.pem");
+        drop(stage(&path, b"given up", Access::PRIVATE).unwrap());
+        assert!(names(directory.path()).is_empty());
+        let staged = stage(&path, b"new", Access::with_mode(0o640)).unwrap();
+        assert!(!path.exists());
+        staged.put().unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"new".to_vec(), 0o640));
+    }
+
+    #[test]
+    fn what_a_crash_left_staged_is_swept_and_nothing_else_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let others = [".rollover-mail.pem-rsa-abc123.new", ".rollover-mail.pem-abc123", "mail.pem"];
+        for name in others.into_iter().chain([".rollover-mail.pem-abc123.new"]) {
+            write_private(&at(name), b"x").unwrap();
+        }
+        let left = stage(&at("mail.pem"), b"secret", Access::PRIVATE).unwrap();
+        left.file.keep().unwrap();
+        sweep(&at("mail.pem"));
+        let mut found = names(directory.path());
+        found.sort();
+        assert_eq!(found, [others[1], others[0], others[2]]);
     }
 
     #[test]

@@ -1,17 +1,25 @@
-//! Files that a mail server reads: whose they are, and how one is replaced.
+//! Files that a mail server reads: whose they are, and what may stand in their place.
 
-use std::fs::{File, Permissions};
-use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::config::FilesConfig;
-use crate::durable::{self, Access, DurableError};
+use crate::durable::{Access, DurableError};
 use crate::ports::DeployError;
 
-/// A failed action on a file.
-pub(super) fn failed(action: &'static str, path: &Path, error: &std::io::Error) -> DeployError {
-    DeployError::File { action, path: path.display().to_string(), reason: error.to_string() }
+/// The most octets that are read of a file: many times the longest chain there is.
+const READ_MAX: u64 = 1 << 20;
+
+/// For `map_err`: what was tried, with which path.
+pub(super) fn failed(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> DeployError + use<> {
+    let path = path.display().to_string();
+    move |error| DeployError::File { action, path, reason: error.to_string() }
 }
 
 /// A failed durable write.
@@ -36,60 +44,54 @@ fn look_up(table: &'static str, name: &str) -> Result<u32, DeployError> {
         return Ok(number);
     }
     let path = Path::new(table);
-    let text = std::fs::read_to_string(path).map_err(|error| failed("read", path, &error))?;
-    let mut entries = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let entry = entries.find(|fields| fields.first() == Some(&name));
-    entry.and_then(|fields| fields.get(2)?.parse().ok()).ok_or_else(|| DeployError::File {
+    let text = fs::read(path).map_err(failed("read", path))?;
+    number_of(name, &String::from_utf8_lossy(&text)).ok_or_else(|| DeployError::File {
         action: "find",
         path: format!("`{name}` in {table}"),
-        reason: "there is no such name".to_owned(),
+        reason: "there is no such name; where accounts are kept elsewhere, give its number"
+            .to_owned(),
     })
 }
 
-/// Reads a file; `None` where there is none.
-pub(super) fn read(path: &Path) -> Result<Option<String>, DeployError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("read", path, &error)),
+/// The number of `name` in the text of `/etc/passwd` or `/etc/group`, where it is the third field.
+fn number_of(name: &str, table: &str) -> Option<u32> {
+    let mut entries = table.lines().map(|line| line.split(':'));
+    let mut entry = entries.find(|fields| fields.clone().next() == Some(name))?;
+    entry.nth(2)?.parse().ok()
+}
+
+/// Reads a file; `None` where there is none. What it holds may be a secret.
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, DeployError> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("read", path)(error)),
+    };
+    let mut content = Zeroizing::new(Vec::new());
+    file.take(READ_MAX).read_to_end(&mut content).map_err(failed("read", path))?;
+    Ok(Some(content))
+}
+
+/// Refuses a symbolic link where a file should go; see the [module's](super) reasons.
+pub(super) fn refuse_link(path: &Path) -> Result<(), DeployError> {
+    match fs::read_link(path) {
+        Ok(target) => Err(is_link(path, &target)),
+        // It is something else, or nothing.
+        Err(_) => Ok(()),
     }
 }
 
-/// Replaces a file in one stroke, and returns once the new one would survive a loss of power.
-///
-/// A symbolic link is not written through: behind it may lie another client's own file, which that
-/// client would overwrite.
-pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> Result<(), DeployError> {
-    if path.is_symlink() {
-        let error = std::io::Error::other(
-            "it is a symbolic link, perhaps into another client's directory: let the mail server \
-             and `chain-file` name a file of their own",
-        );
-        return Err(failed("replace", path, &error));
+/// That there is a symbolic link where a file should go.
+pub(super) fn is_link(path: &Path, target: &Path) -> DeployError {
+    DeployError::File {
+        action: "replace",
+        path: path.display().to_string(),
+        reason: format!(
+            "it is a symbolic link to {}, which may be another program's file; let the mail server \
+             and this configuration name a file of their own",
+            target.display()
+        ),
     }
-    durable::write(path, content, access).map_err(|error| not_written(&error))
-}
-
-/// Syncs a directory, so that the names in it survive a loss of power.
-pub(super) fn sync_directory(directory: &Path) -> Result<(), DeployError> {
-    durable::sync_directory(directory).map_err(|error| not_written(&error))
-}
-
-/// Creates a directory that the files' readers may enter; nobody else needs to list it.
-pub(super) fn create_directory(path: &Path, access: Access) -> Result<(), DeployError> {
-    match std::fs::create_dir(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(failed("create", path, &error)),
-    }
-    let directory = File::open(path).map_err(|error| failed("open", path, &error))?;
-    if access.owner.is_some() || access.group.is_some() {
-        std::os::unix::fs::fchown(&directory, access.owner, access.group)
-            .map_err(|error| failed("change the owner of", path, &error))?;
-    }
-    directory
-        .set_permissions(Permissions::from_mode(0o711))
-        .map_err(|error| failed("set the mode of", path, &error))
 }
 
 /// The directory of a file.
@@ -97,5 +99,31 @@ pub(super) fn directory_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         Some(_) | None => PathBuf::from("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_looked_up_in_whole_fields() {
+        let table = "# comment\nroot:x:0:0:root:/root:/bin/sh\nroot2:x:7\nbroken:x\n+::::::\n";
+        assert_eq!(number_of("root", table), Some(0));
+        assert_eq!(number_of("root2", table), Some(7));
+        for absent in ["roo", "x", "broken", "", "0"] {
+            assert_eq!(number_of(absent, table), None, "{absent}");
+        }
+    }
+
+    #[test]
+    fn a_number_needs_no_table() {
+        assert_eq!(look_up("/nowhere", "104").unwrap(), 104);
+        let error = look_up("/etc/group", "no-such-group").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot find `no-such-group` in /etc/group: there is no such name; where accounts are \
+             kept elsewhere, give its number"
+        );
     }
 }

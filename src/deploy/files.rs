@@ -1,0 +1,156 @@
+//! The deployer that writes files and runs a reload command.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+
+use super::{bundle, file, generation};
+use crate::command;
+use crate::config::{FilesConfig, Place};
+use crate::durable::{self, Access};
+use crate::pki::KeyType;
+use crate::ports::{Credential, DeployError, Deployed, Deployer};
+
+/// Deploys into files, then runs a reload command.
+///
+/// Only one may deploy into a file at a time: the ledger's lock sees to that.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// What the configuration says.
+    config: FilesConfig,
+    /// The host's key types, in the order of its chain files.
+    key_types: Vec<KeyType>,
+}
+
+impl Files {
+    /// A deployer for a host with these key types.
+    pub fn new(config: FilesConfig, key_types: Vec<KeyType>) -> Self {
+        Self { config, key_types }
+    }
+
+    /// What is in place.
+    fn read(&self) -> Result<Vec<Credential>, DeployError> {
+        match &self.config.place {
+            Place::ChainFiles(files) => {
+                let read = |path: &PathBuf| {
+                    file::refuse_link(path)?;
+                    let text = file::read(path)?;
+                    text.map(|text| bundle::parse(&path.display().to_string(), &text)).transpose()
+                };
+                files.iter().filter_map(|path| read(path).transpose()).collect()
+            }
+            Place::Separate { certificate_file, key_file } => {
+                Ok(generation::read(certificate_file, key_file)?.into_iter().collect())
+            }
+        }
+    }
+
+    /// Puts credentials in place.
+    fn write(&self, credentials: &[Credential]) -> Result<(), DeployError> {
+        let access = file::access(&self.config)?;
+        match &self.config.place {
+            Place::ChainFiles(files) => self.write_chain_files(files, credentials, access),
+            Place::Separate { certificate_file, key_file } => match credentials {
+                [] => Ok(()),
+                [credential] => generation::switch(certificate_file, key_file, credential, access),
+                [_, second, ..] => Err(DeployError::NoPlace { key_type: second.key_type }),
+            },
+        }
+    }
+
+    /// Puts each credential into its chain file. All are on the disk before the first has its name,
+    /// so that a full disk or a wrong owner leaves every file as it was.
+    fn write_chain_files(
+        &self,
+        files: &[PathBuf],
+        credentials: &[Credential],
+        access: Access,
+    ) -> Result<(), DeployError> {
+        let mut placed: BTreeMap<&Path, &Credential> = BTreeMap::new();
+        for credential in credentials {
+            let path = self.chain_file(files, credential.key_type)?;
+            if placed.insert(path, credential).is_some() {
+                return Err(DeployError::NoPlace { key_type: credential.key_type });
+            }
+        }
+        for path in placed.keys() {
+            file::refuse_link(path)?;
+            durable::sweep(path);
+        }
+        let staged: Result<Vec<_>, _> = placed
+            .iter()
+            .map(|(path, credential)| {
+                let content = bundle::key_and_chain(credential);
+                durable::stage(path, content.as_bytes(), access)
+            })
+            .collect();
+        for staged in staged.map_err(|error| file::not_written(&error))? {
+            staged.put().map_err(|error| file::not_written(&error))?;
+        }
+        Ok(())
+    }
+
+    /// The chain file of a key type.
+    ///
+    /// Where the host's key types were changed, what was there before may have to be put back. It
+    /// goes into the file of its family, or into the only file.
+    fn chain_file<'a>(
+        &self,
+        files: &'a [PathBuf],
+        key_type: KeyType,
+    ) -> Result<&'a Path, DeployError> {
+        let position = |wanted: &dyn Fn(&KeyType) -> bool| self.key_types.iter().position(wanted);
+        let file = match files {
+            [only] => Some(only),
+            _ => position(&|other| *other == key_type)
+                .or_else(|| position(&|other| other.family() == key_type.family()))
+                .and_then(|position| files.get(position)),
+        };
+        file.map(PathBuf::as_path).ok_or(DeployError::NoPlace { key_type })
+    }
+
+    /// Makes the mail server read its files.
+    async fn reload(&self) -> Result<Deployed, DeployError> {
+        let FilesConfig { reload, reload_timeout, .. } = &self.config;
+        if reload.is_empty() {
+            return Ok(Deployed::default());
+        }
+        match command::run(reload, *reload_timeout).await {
+            Ok(output) => Ok(Deployed { output }),
+            Err(error) => {
+                let output = error.output().lines().map(|line| format!("\n    {line}")).collect();
+                let (command, what) = (command::quoted(reload), error.to_string());
+                Err(DeployError::Reload { command, what, output })
+            }
+        }
+    }
+
+    /// Does what waits for disks away from what waits for the network.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, DeployError> + Send + 'static,
+    ) -> Result<T, DeployError> {
+        let files = self.clone();
+        match tokio::task::spawn_blocking(move || work(&files)).await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+#[async_trait]
+impl Deployer for Files {
+    async fn current(&self) -> Result<Vec<Credential>, DeployError> {
+        self.on_disk(Self::read).await
+    }
+
+    async fn deploy(&self, credentials: &[Credential]) -> Result<Deployed, DeployError> {
+        let credentials = credentials.to_vec();
+        self.on_disk(move |files| files.write(&credentials)).await?;
+        self.reload().await
+    }
+}
+
+#[cfg(test)]
+mod tests;
