@@ -47,6 +47,7 @@ impl Bind {
             anchors.push(make_key(directory, zone));
         }
         std::fs::write(directory.join("root.key"), &anchors[0].1).expect("root.key");
+        std::fs::write(directory.join("island.key"), &anchors[2].1).expect("island.key");
         write_zones(directory, options, &anchors);
         let mut command = namespace.command("named");
         command.arg("-g").arg("-c").arg(directory.join("named.conf")).args(["-n", "1"]);
@@ -71,6 +72,11 @@ impl Bind {
     /// The file with the root's key, a trust anchor.
     pub fn trust_anchor(&self) -> PathBuf {
         self.directory.join("root.key")
+    }
+
+    /// The file with the key of `example.nl.` alone, a trust anchor for an island of security.
+    pub fn island_anchor(&self) -> PathBuf {
+        self.directory.join("island.key")
     }
 
     /// The file with the TSIG key that may change only what rollover changes.

@@ -28,6 +28,13 @@ impl Configuration {
         Self { text }
     }
 
+    /// Another trust anchor.
+    pub fn trusting(mut self, lab: &Lab, anchor: &Path) -> Self {
+        let usual = lab.bind.trust_anchor().display().to_string();
+        self.text = self.text.replace(&usual, &anchor.display().to_string());
+        self
+    }
+
     /// An issuer whose CA is at hand.
     pub fn own_ca(mut self, name: &str, ca: &Authority) -> Self {
         let _ = write!(

@@ -97,3 +97,33 @@ fn two_addresses_and_two_owners_change_together() {
         .all(|event| event.action.contains(OWNER) && event.action.contains(submission));
     assert!(together, "{:#?}", stage.events());
 }
+
+/// The zone's own key is the trust anchor, as for an island of security; and an anchor that fits
+/// nothing holds everything, by name.
+#[test]
+fn an_island_of_security_and_an_anchor_that_fits_nothing() {
+    let stage = Stage::new(Lab::usual());
+    stage.publish(&[stage.house.record(), stage.key_in_file()]);
+    let policy = quick_policy(&stage.lab, "ncsc");
+    let lines = format!("issuer = \"house\"\npolicy = \"{}\"", policy.display());
+    let island = stage.lab.bind.island_anchor();
+    stage.configuration(&lines).trusting(&stage.lab, &island).write(&stage.lab);
+    stage.get_acquainted();
+    let judge = stage.judge(Demand::Any);
+    stage.lab.rollover(&["--new-ca", "other", "--wait"]).expect_code(0);
+    stage.finish(judge).expect_clean(60);
+    stage.expect_settled(&stage.other);
+
+    let wrong = stage.lab.path("wrong.key");
+    let text = std::fs::read_to_string(stage.lab.bind.trust_anchor()).expect("the root's key");
+    std::fs::write(
+        &wrong,
+        text.replace(". 60 IN", "example.nl. 60 IN").replace(". IN", "example.nl. IN"),
+    )
+    .expect("an anchor");
+    stage.configuration(&lines).trusting(&stage.lab, &wrong).write(&stage.lab);
+    let before = (stage.presented(), stage.records(PRIMARY));
+    let run = stage.lab.rollover(&["--new-ca", "house"]).expect_code(0);
+    assert!(run.out.contains("none of them fits the trust anchor"), "{}", run.out);
+    assert_eq!((stage.presented(), stage.records(PRIMARY)), before);
+}
