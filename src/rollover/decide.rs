@@ -25,10 +25,11 @@ use super::action::{
     Action, Begin, Decision, Problem, Reason, Request, RequestError, Toward, Wait,
 };
 use super::observation::Observation;
+use super::progress::Progress;
 use super::publish::Publication;
 use super::request;
 use super::safety::Obstacle;
-use super::situation::{Progress, Situation};
+use super::situation::Situation;
 use super::spec::HostSpec;
 use super::state::{Bundle, BundleId, HostState, Kind, Step, Target};
 use crate::time::{Moment, Timestamp};

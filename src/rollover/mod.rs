@@ -23,6 +23,7 @@ pub mod history;
 pub mod observation;
 pub mod phase;
 pub mod presentable;
+mod progress;
 mod publish;
 pub mod records;
 pub mod request;
