@@ -1,6 +1,8 @@
 //! Killed with SIGKILL at random moments of a change of CA, each time run again.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use crate::lab::judge::Demand;
@@ -19,6 +21,14 @@ impl Moments {
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
+}
+
+/// What a child that has ended said on standard error.
+fn standard_error(child: &mut Child) -> String {
+    let mut text = String::new();
+    let stderr = child.stderr.as_mut().expect("standard error is a pipe");
+    stderr.read_to_string(&mut text).expect("what was said is text");
+    text
 }
 
 #[test]
@@ -49,7 +59,10 @@ fn killed_twenty_times_nobody_is_stranded_and_it_ends() {
         };
         match ended {
             Some(status) => {
-                assert!(status.success(), "{status:?} toward {target}");
+                // Where it was killed after its last record, the change is done already.
+                let done = status.code() == Some(2)
+                    && standard_error(&mut child).contains("nothing to change to");
+                assert!(status.success() || done, "{status:?} toward {target}");
                 finished += 1;
                 target = targets.next().expect("it cycles");
             }
