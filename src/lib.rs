@@ -32,7 +32,7 @@
 //! - [`policy`]: what an operator requires of every rollover.
 //! - [`rollover`]: the core. What was seen, what may be cached, what follows.
 //! - [`ports`]: what the core needs of the world, as traits; [`pass`]: the loop that drives it.
-//! - [`dns`], [`issuer`], [`deploy`], [`probe`], [`ledger`], [`clock`]: the adapters.
+//! - [`dns`], [`issuer`], [`deploy`], [`probe`], [`ledger`], [`clock`], [`randomness`]: the adapters.
 //! - [`config`], [`diagnostic`], [`secret`]: what was written, and what it means.
 //! - [`cli`]: the command line; it puts the adapters together.
 //!
@@ -72,6 +72,7 @@ pub mod pki;
 pub mod policy;
 pub mod ports;
 pub mod probe;
+pub mod randomness;
 pub mod rollover;
 pub mod secret;
 mod table;

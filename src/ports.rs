@@ -9,7 +9,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::keys::PrivateKey;
+use crate::keys::{KeyError, PrivateKey};
 use crate::name::DnsName;
 use crate::pki::{Certificate, Chain, KeyType, Sha256Digest};
 pub use crate::rollover::action::RrsetChange;
@@ -40,6 +40,16 @@ pub trait Clock: Send + Sync {
 
     /// Returns after `span`, or a little later.
     async fn sleep(&self, span: Span);
+}
+
+/// Where private keys come from.
+pub trait Keymaker: Send + Sync {
+    /// Makes a new key. It is kept nowhere: a crash loses it, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no randomness.
+    fn make(&self, key_type: KeyType) -> Result<PrivateKey, KeyError>;
 }
 
 /// Looks at the DNS as the world sees it: every address of every authoritative server.

@@ -17,6 +17,7 @@ use crate::ledger::{LockError, SqliteLedger};
 use crate::pass::{HostPass, HostPorts, PassError, Report};
 use crate::ports::{Clock, IssueError, Issuer, LedgerError, Publisher};
 use crate::probe::TlsProbe;
+use crate::randomness::SystemRandomness;
 use crate::rollover::action::Request;
 use crate::time::Span;
 
@@ -137,6 +138,7 @@ impl Shared {
         }
         let ports = HostPorts {
             clock: Arc::clone(&self.clock),
+            keys: Arc::new(SystemRandomness),
             dns: self.dns.clone(),
             publisher,
             issuers,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::{HostPass, PassError, Progress};
-use crate::keys::PrivateKey;
 use crate::pki::{Chain, KeyType, Sha256Digest};
 use crate::ports::{
     Credential, DeployError, Event, IssueError, LedgerError, Order, PublishError, Remedy,
@@ -159,7 +158,7 @@ impl HostPass {
 
     /// Makes a key and keeps it.
     fn make_key(&self, key_type: KeyType) -> Result<Result<KeyMade, FailureReport>, LedgerError> {
-        let key = match PrivateKey::generate(key_type) {
+        let key = match self.ports.keys.make(key_type) {
             Ok(key) => key,
             Err(error) => {
                 return Ok(Err(FailureReport {

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::HostConfig;
-use crate::ports::{Clock, Deployer, Dns, Event, Issuer, Ledger, LedgerError, Probe, Publisher};
+use crate::ports::{
+    Clock, Deployer, Dns, Event, Issuer, Keymaker, Ledger, LedgerError, Probe, Publisher,
+};
 use crate::rollover::action::{Action, Decision, Problem, Request, RequestError, Wait};
 use crate::rollover::history::Service;
 use crate::rollover::observation::Observation;
@@ -40,6 +42,8 @@ const LINGER_PAUSE: Span = Span::from_millis(200);
 pub struct HostPorts {
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where keys come from.
+    pub keys: Arc<dyn Keymaker>,
     /// The view of the DNS.
     pub dns: Arc<dyn Dns>,
     /// The primary of the host's zones.
