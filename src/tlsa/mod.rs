@@ -4,6 +4,7 @@
 //! at), [`rrset`] (all records there, with one TTL), [`validation`] (whether a chain is accepted by
 //! a client that holds such an RRset). Nothing here asks the DNS.
 
+mod memo;
 pub mod owner;
 mod path;
 pub mod presentation;

@@ -77,6 +77,16 @@ pub fn fit(
     if records.is_empty() {
         return Some(Fit::Each);
     }
+    super::memo::fit(records, chain, base, now, || fit_anew(records, chain, base, now))
+}
+
+/// The same, without looking up what was judged before.
+fn fit_anew(
+    records: &BTreeSet<Record>,
+    chain: &Chain,
+    base: &DnsName,
+    now: Timestamp,
+) -> Option<Fit> {
     let usable: Vec<Association> =
         records.iter().filter_map(|record| record.association().ok()).collect();
     let names = std::slice::from_ref(base);
