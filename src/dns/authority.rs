@@ -19,7 +19,9 @@ use super::transport::{self, Recursion};
 use super::wire::{from_tlsa, from_wire, of_type, to_wire};
 use crate::name::DnsName;
 use crate::ports::{Clock, Dns, LookupError};
-use crate::rollover::observation::{Answer, OwnerAnswers, OwnerSight, ServerAddress, Unreadable};
+use crate::rollover::observation::{
+    Answer, OwnerAnswers, OwnerSight, Serial, ServerAddress, Unreadable,
+};
 use crate::time::{Moment, Span, Timestamp, Ttl};
 use crate::tlsa::{TlsaOwner, TlsaRrset};
 
@@ -49,6 +51,21 @@ struct Zone {
     trust: Trust,
     /// The addresses of its servers; a server whose name has none is there with none.
     servers: Vec<(DnsName, Option<IpAddr>)>,
+}
+
+/// What one server says of one name, and of its copy of the zone.
+struct Said {
+    /// What it answered.
+    reply: Reply,
+    /// The serial number of its copy of the zone, asked for before.
+    serial: Option<Serial>,
+}
+
+impl From<Reply> for Said {
+    /// An answer of a server that did not say which copy it has.
+    fn from(reply: Reply) -> Self {
+        Self { reply, serial: None }
+    }
 }
 
 /// What one server answered at one name.
@@ -136,7 +153,7 @@ impl Authority {
         keys: &ZoneKeys,
         name: &DnsName,
         ignored: &[String],
-    ) -> BTreeMap<ServerAddress, Reply> {
+    ) -> BTreeMap<ServerAddress, Said> {
         let mut replies = BTreeMap::new();
         let mut asking = JoinSet::new();
         let now = self.clock.now().wall;
@@ -148,20 +165,13 @@ impl Authority {
                 let reason = "its address cannot be looked up".to_owned();
                 let key =
                     ServerAddress { name: server.clone(), address: Ipv4Addr::UNSPECIFIED.into() };
-                replies.insert(key, Reply::Final(Answer::Silent { reason }));
+                replies.insert(key, Reply::Final(Answer::Silent { reason }).into());
                 continue;
             };
             let key = ServerAddress { name: server.clone(), address: ip };
-            let (keys, wire, port) = (keys.clone(), to_wire(name), self.port);
-            asking.spawn(async move {
-                let to = SocketAddr::new(ip, port);
-                let reply = match transport::ask(to, &wire, RecordType::TLSA, Recursion::Off).await
-                {
-                    Ok(message) => judge(&keys, &message, &wire, now),
-                    Err(error) => Reply::Final(Answer::Silent { reason: error.to_string() }),
-                };
-                (key, reply)
-            });
+            let (keys, wire) = (keys.clone(), to_wire(name));
+            let to = SocketAddr::new(ip, self.port);
+            asking.spawn(async move { (key, ask_one(to, &keys, &wire, now).await) });
         }
         replies.extend(asking.join_all().await);
         replies
@@ -191,7 +201,7 @@ impl Authority {
                 Some((target, ttl)) => {
                     longest = longest.max(ttl);
                     doubtful.extend(replies.into_iter().filter_map(
-                        |(server, reply)| match reply {
+                        |(server, said)| match said.reply {
                             Reply::Final(answer) => Some((server, answer)),
                             Reply::Alias { .. } => None,
                         },
@@ -199,8 +209,12 @@ impl Authority {
                     name = target;
                 }
                 None => {
+                    let serials = replies
+                        .iter()
+                        .filter_map(|(server, said)| Some((server.clone(), said.serial?)))
+                        .collect();
                     let answers =
-                        replies.into_iter().map(|(server, reply)| (server, finally(reply)));
+                        replies.into_iter().map(|(server, said)| (server, finally(said.reply)));
                     let mut answers: BTreeMap<ServerAddress, Answer> =
                         answers.map(|(s, answer)| (s, at_least(answer, longest))).collect();
                     // A server that hides an alias hides what it leads to.
@@ -210,6 +224,7 @@ impl Authority {
                         zone,
                         target,
                         answers,
+                        serials,
                         at_primary: Err(Unreadable::default()),
                     }));
                 }
@@ -218,6 +233,28 @@ impl Authority {
         let (what, reason) = (owner.absolute(), format!("more than {ALIASES_MAX} aliases"));
         Err(LookupError { what, reason })
     }
+}
+
+/// Asks one server which copy of the zone it has, and then for the records.
+async fn ask_one(to: SocketAddr, keys: &ZoneKeys, name: &Name, now: Timestamp) -> Said {
+    let serial = match transport::ask(to, &keys.zone, RecordType::SOA, Recursion::Off).await {
+        Ok(message) => serial_of(keys, &message, now),
+        Err(error) => return Reply::Final(Answer::Silent { reason: error.to_string() }).into(),
+    };
+    let reply = match transport::ask(to, name, RecordType::TLSA, Recursion::Off).await {
+        Ok(message) => judge(keys, &message, name, now),
+        Err(error) => Reply::Final(Answer::Silent { reason: error.to_string() }),
+    };
+    Said { reply, serial }
+}
+
+/// The serial number in a validated SOA record.
+fn serial_of(keys: &ZoneKeys, message: &Message, now: Timestamp) -> Option<Serial> {
+    let valid = keys.validate(&message.answers, &keys.zone, RecordType::SOA, now).ok()?;
+    valid.records.iter().find_map(|record| match &record.data {
+        RData::SOA(soa) => Some(Serial(soa.serial)),
+        _ => None,
+    })
 }
 
 /// Whether a server is left out on purpose, by name or address.
@@ -229,10 +266,10 @@ fn is_ignored(server: &DnsName, address: Option<IpAddr>, ignored: &[String]) -> 
 }
 
 /// The alias that all servers that answer at all agree on, with the longest of its TTLs.
-fn common_alias(replies: &BTreeMap<ServerAddress, Reply>) -> Option<(DnsName, Ttl)> {
+fn common_alias(replies: &BTreeMap<ServerAddress, Said>) -> Option<(DnsName, Ttl)> {
     let mut common: Option<(DnsName, Ttl)> = None;
-    for reply in replies.values() {
-        match (reply, &common) {
+    for said in replies.values() {
+        match (&said.reply, &common) {
             (Reply::Alias { target, ttl }, None) => common = Some((target.clone(), *ttl)),
             (Reply::Alias { target, ttl }, Some((same, longest))) if target == same => {
                 common = Some((target.clone(), (*longest).max(*ttl)));

@@ -14,6 +14,7 @@ use crate::name::DnsName;
 use crate::pki::{ChainId, KeyType};
 use crate::ports::Event;
 use crate::rollover::history::{Content, History, Service, Version};
+use crate::rollover::observation::Serial;
 use crate::rollover::presentable::Presentable;
 use crate::rollover::served::{Deployment, Presence, Served};
 use crate::rollover::state::{
@@ -143,12 +144,13 @@ impl Reader<'_> {
 
     /// The versions of one owner's RRset.
     fn versions(&self, owner: i64) -> Result<Vec<Version>, Trouble> {
-        let sql = "SELECT id, content, ttl, service, at_wall, at_boot, at_uptime, longest_delay \
-                   FROM version WHERE owner = ?1 ORDER BY position";
+        let sql = "SELECT id, content, ttl, service, at_wall, at_boot, at_uptime, longest_delay, \
+                   serial FROM version WHERE owner = ?1 ORDER BY position";
         self.rows(sql, [owner], |row| {
             let ttl = Ttl::from_seconds(row.get(2)?);
             let content = self.content(row.get(0)?, &row.get::<_, String>(1)?, ttl)?;
-            Ok(Version { content, service: service(row)? })
+            let serial = row.get::<_, Option<u32>>(8)?.map(Serial);
+            Ok(Version { content, service: service(row)?, serial })
         })
     }
 

@@ -161,7 +161,8 @@ impl Writer<'_> {
         let (wall, boot, uptime) = from_moment(at);
         self.run(
             "INSERT INTO version (owner, position, content, ttl, service, at_wall, at_boot, \
-             at_uptime, longest_delay) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             at_uptime, longest_delay, serial) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             (
                 owner,
                 position,
@@ -172,6 +173,7 @@ impl Writer<'_> {
                 boot,
                 uptime,
                 longest_delay.map(u64::cast_signed),
+                version.serial.map(|serial| serial.0),
             ),
         )?;
         let row = self.transaction.last_insert_rowid();

@@ -262,7 +262,7 @@ impl Situation<'_> {
             return self.wait(vec![Reason::NextPass { step: Step::Deploy }]);
         };
         if failed {
-            return self.restore(None);
+            return self.restore(id, None);
         }
         let Some(done) = deployment.done else {
             return Decision::Act(Action::Deploy { bundle: id });
@@ -273,13 +273,13 @@ impl Situation<'_> {
             // An address that says nothing is no worse off with the new chain than with the old.
             // It was in place everywhere before: some process came back with the old chain.
             None if deployment.shown => self.act(Action::Deploy { bundle: id }),
-            None if progress.shows_others() => self.restore(Some(progress.describe())),
+            None if progress.shows_others() => self.restore(id, Some(progress.describe())),
             None => self.wait(progress.reasons()),
         }
     }
 
-    /// Puts the former bundle back; it still fits all that is cached.
-    fn restore(&self, because: Option<String>) -> Decision {
+    /// Puts the bundle that was there before `target` back; it still fits all that is cached.
+    fn restore(&self, target: BundleId, because: Option<String>) -> Decision {
         let from = self.state.rollover.as_ref().and_then(|rollover| rollover.from);
         let former = from.and_then(|id| Some((id, self.state.bundles.get(&id)?)));
         let Some((bundle, former)) = former else {
@@ -296,6 +296,10 @@ impl Situation<'_> {
         let in_the_way = self.obstacles(former);
         if in_the_way.is_empty() {
             return self.act(Action::Restore { bundle, because });
+        }
+        if because.is_some() {
+            // The way back is closed, as after a compromise: the way on is open, and tried again.
+            return self.act(Action::Deploy { bundle: target });
         }
         let reasons = self.reasons_of(&in_the_way);
         self.wait(reasons)

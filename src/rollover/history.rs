@@ -4,10 +4,15 @@
 //! which any authoritative server may have served it. That moment is the end of the first look in
 //! which *every* server answered, and none with this version: an update's NOERROR is not it, and a
 //! server that is silent may serve what it served before.
+//!
+//! A server that answers with something else may not have come as far as this version yet: it lags,
+//! and will serve it when it follows. So it counts as past a version only where what it answers was
+//! published later, or where its copy of the zone is later than one that held the version. The
+//! latter is what tells A before B from A after B, when a bridge was taken back.
 
 use std::collections::BTreeSet;
 
-use super::observation::{Answer, OwnerAnswers, OwnerSight};
+use super::observation::{Answer, OwnerAnswers, OwnerSight, Serial, ServerAddress};
 use crate::pki::ChainId;
 use crate::policy::Timing;
 use crate::time::{Moment, Span, Timestamp, Ttl};
@@ -16,7 +21,7 @@ use crate::tlsa::TlsaRrset;
 /// What is known of one owner's RRset over time.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct History {
-    /// Each content once; the order means nothing.
+    /// Each content once. Of those first seen in the same look, what the primary holds is the last.
     pub versions: Vec<Version>,
 }
 
@@ -27,6 +32,9 @@ pub struct Version {
     pub content: Content,
     /// Who may serve it.
     pub service: Service,
+    /// The latest copy of the zone that was seen to hold it; `None` where serial numbers tell
+    /// nothing, as in a zone whose servers share a database.
+    pub serial: Option<Serial>,
 }
 
 /// What a version says.
@@ -86,7 +94,21 @@ pub enum Until {
     Unseen,
 }
 
+impl Service {
+    /// When it began, or ended.
+    fn since(&self) -> Moment {
+        match self {
+            Self::Sent { at, .. } | Self::Ended { at } | Self::Ongoing { since: at } => *at,
+        }
+    }
+}
+
 impl Version {
+    /// A version of which no copy of the zone is known.
+    fn new(content: Content, service: Service) -> Self {
+        Self { content, service, serial: None }
+    }
+
     /// Until when caches may hold this version; `None` if none can any more.
     pub fn cached_until(&self, timing: &Timing, now: &Moment) -> Option<Until> {
         match &self.service {
@@ -130,17 +152,83 @@ impl History {
                 return;
             }
             let content = Content::Unknown { ttl: Ttl::default(), fits: served.clone() };
-            let service = Service::Ongoing { since: at };
-            self.versions.push(Version { content, service });
+            self.versions.push(Version::new(content, Service::Ongoing { since: at }));
+        }
+        for rrset in &seen {
+            if !self.versions.iter().any(|version| version.rrset() == Some(rrset)) {
+                let service = Service::Ongoing { since: at };
+                self.versions.push(Version::new(Content::Rrset(rrset.clone()), service));
+            }
         }
         for version in &mut self.versions {
             version.raise_unknown_ttl(&seen);
-            version.observe(&seen, is_complete(answers), at);
+            version.observe_service(&seen, at);
         }
-        for rrset in seen {
-            if !self.versions.iter().any(|version| version.rrset() == Some(&rrset)) {
-                let service = Service::Ongoing { since: at };
-                self.versions.push(Version { content: Content::Rrset(rrset), service });
+        self.observe_serials(answers);
+        let complete = is_complete(answers);
+        let gone: Vec<bool> = self
+            .versions
+            .iter()
+            .map(|version| complete && self.servers_not_past(version, answers).next().is_none())
+            .collect();
+        for (version, gone) in self.versions.iter_mut().zip(gone) {
+            if gone {
+                version.end(at);
+            }
+        }
+    }
+
+    /// The servers that were seen with a version, or may come to it yet, with what each answers.
+    pub fn servers_not_past<'a>(
+        &'a self,
+        version: &'a Version,
+        answers: &'a OwnerAnswers,
+    ) -> impl Iterator<Item = (&'a ServerAddress, &'a TlsaRrset)> {
+        answers.answers.iter().filter_map(move |(server, answer)| {
+            let rrset = answer.rrset()?;
+            let shown = self.versions.iter().find(|v| v.rrset() == Some(rrset));
+            let serial = answers.serials.get(server);
+            let past = shown.is_some_and(|shown| self.is_past(shown, serial, version));
+            (!past).then_some((server, rrset))
+        })
+    }
+
+    /// Whether a server that shows one version, in a copy of the zone with this serial number, will
+    /// not come to another any more.
+    fn is_past(&self, shown: &Version, serial: Option<&Serial>, other: &Version) -> bool {
+        if shown.content == other.content {
+            return false;
+        }
+        let later_copy = |held: Serial| serial.is_some_and(|serial| serial.follows(held));
+        self.is_later(shown, other) || other.serial.is_none_or(later_copy)
+    }
+
+    /// Whether one version was published after another, as far as is known.
+    fn is_later(&self, one: &Version, other: &Version) -> bool {
+        let order = |version: &Version| {
+            let position = self.versions.iter().position(|v| v.content == version.content);
+            (version.service.since().wall, position)
+        };
+        order(other) < order(one)
+    }
+
+    /// Takes in which copy of the zone each version was seen in.
+    fn observe_serials(&mut self, answers: &OwnerAnswers) {
+        for (server, answer) in &answers.answers {
+            let (Some(rrset), Some(serial)) = (answer.rrset(), answers.serials.get(server)) else {
+                continue;
+            };
+            let Some(position) = self.versions.iter().position(|v| v.rrset() == Some(rrset)) else {
+                continue;
+            };
+            let shown = &self.versions[position];
+            let grows = shown.serial.is_none_or(|held| serial.follows(held));
+            // What came before, under the same serial number: it tells nothing in this zone.
+            let tells = |other: &Version| {
+                !self.is_later(shown, other) || other.serial.is_none_or(|o| serial.follows(o))
+            };
+            if grows && self.versions.iter().all(tells) {
+                self.versions[position].serial = Some(*serial);
             }
         }
     }
@@ -149,13 +237,11 @@ impl History {
     pub fn intend(&mut self, rrset: &TlsaRrset, at: Moment, longest_delay: Span) {
         let service = Service::Sent { at, longest_delay };
         match self.versions.iter_mut().find(|version| version.rrset() == Some(rrset)) {
-            None => {
-                let content = Content::Rrset(rrset.clone());
-                self.versions.push(Version { content, service });
-            }
+            None => self.versions.push(Version::new(Content::Rrset(rrset.clone()), service)),
             Some(version) => {
                 if !matches!(version.service, Service::Ongoing { .. }) {
                     version.service = service;
+                    version.serial = None;
                 }
             }
         }
@@ -193,8 +279,8 @@ impl History {
 }
 
 impl Version {
-    /// Takes in which RRsets were served in a look; `complete` if every server answered.
-    fn observe(&mut self, seen: &BTreeSet<TlsaRrset>, complete: bool, at: Moment) {
+    /// Takes in which RRsets were served in a look.
+    fn observe_service(&mut self, seen: &[TlsaRrset], at: Moment) {
         if self.rrset().is_some_and(|rrset| seen.contains(rrset)) {
             if !matches!(self.service, Service::Ongoing { .. }) {
                 self.service = Service::Ongoing { since: at };
@@ -205,11 +291,11 @@ impl Version {
         if matches!(self.service, Service::Sent { .. }) && self.rrset().is_some_and(same) {
             // It was applied, under a TTL of the server's own choice: nothing is under way any more.
             self.service = Service::Ended { at };
-            return;
         }
-        if !complete {
-            return;
-        }
+    }
+
+    /// Takes in that every server was seen to be past it.
+    fn end(&mut self, at: Moment) {
         match self.service {
             Service::Ongoing { .. } => self.service = Service::Ended { at },
             Service::Sent { at: sent, longest_delay } => {
@@ -222,29 +308,31 @@ impl Version {
     }
 
     /// What was before the first look is taken to have had the largest TTL seen since.
-    fn raise_unknown_ttl(&mut self, seen: &BTreeSet<TlsaRrset>) {
-        if let Self { content: Content::Unknown { ttl, .. }, service: Service::Ongoing { .. } } =
-            self
+    fn raise_unknown_ttl(&mut self, seen: &[TlsaRrset]) {
+        if let Self {
+            content: Content::Unknown { ttl, .. },
+            service: Service::Ongoing { .. },
+            ..
+        } = self
         {
             *ttl = seen.iter().map(|rrset| rrset.ttl).fold(*ttl, Ttl::max);
         }
     }
 }
 
-/// The RRsets that servers were seen with. What the primary holds is about to be served by all.
-fn served_rrsets(answers: &OwnerAnswers) -> BTreeSet<TlsaRrset> {
-    let by_servers = answers.answers.values().filter_map(|answer| match answer {
-        Answer::Secure(rrset) | Answer::Wildcard(rrset) => Some(rrset.clone()),
-        Answer::Untrusted { .. } | Answer::Silent { .. } => None,
-    });
-    by_servers.chain(answers.at_primary.clone().ok()).collect()
+/// The RRsets that servers were seen with, each once. What the primary holds is about to be served
+/// by all, and is the last.
+fn served_rrsets(answers: &OwnerAnswers) -> Vec<TlsaRrset> {
+    let by_servers = answers.answers.values().filter_map(Answer::rrset).cloned();
+    let mut rrsets: Vec<TlsaRrset> = Vec::new();
+    for rrset in by_servers.chain(answers.at_primary.clone().ok()) {
+        rrsets.retain(|other| *other != rrset);
+        rrsets.push(rrset);
+    }
+    rrsets
 }
 
 /// Whether every authoritative server gave an answer that can be relied on.
 fn is_complete(answers: &OwnerAnswers) -> bool {
-    !answers.answers.is_empty()
-        && answers
-            .answers
-            .values()
-            .all(|answer| matches!(answer, Answer::Secure(_) | Answer::Wildcard(_)))
+    !answers.answers.is_empty() && answers.answers.values().all(|answer| answer.rrset().is_some())
 }

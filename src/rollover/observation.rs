@@ -63,6 +63,9 @@ pub struct OwnerAnswers {
     pub target: DnsName,
     /// Per address of each authoritative server that counts, its answer.
     pub answers: BTreeMap<ServerAddress, Answer>,
+    /// Per server, the serial number of its copy of the zone, asked for before its answer: what it
+    /// answered is of this copy or of a later one. A server that did not say is not in it.
+    pub serials: BTreeMap<ServerAddress, Serial>,
     /// What the server that takes updates holds, or why that is not known; the base of each change.
     pub at_primary: Result<TlsaRrset, Unreadable>,
 }
@@ -85,6 +88,20 @@ pub struct ServerAddress {
     pub name: DnsName,
     /// The address that was asked, on port 53 unless a test says otherwise.
     pub address: IpAddr,
+}
+
+/// The serial number of a copy of a zone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Serial(pub u32);
+
+impl Serial {
+    /// Whether this copy is a later one than `other`, in the arithmetic of [RFC 1982, section 3.2].
+    ///
+    /// [RFC 1982, section 3.2]: https://www.rfc-editor.org/rfc/rfc1982#section-3.2
+    pub fn follows(self, other: Self) -> bool {
+        let ahead = self.0.wrapping_sub(other.0);
+        0 < ahead && ahead < 1 << 31
+    }
 }
 
 /// Written as operators know it: `ns2.example.nl (192.0.2.2)`.
@@ -113,6 +130,16 @@ pub enum Answer {
         /// What happened instead: a time-out, an rcode.
         reason: String,
     },
+}
+
+impl Answer {
+    /// The RRset, where the answer can be relied on.
+    pub fn rrset(&self) -> Option<&TlsaRrset> {
+        match self {
+            Self::Secure(rrset) | Self::Wildcard(rrset) => Some(rrset),
+            Self::Untrusted { .. } | Self::Silent { .. } => None,
+        }
+    }
 }
 
 /// One place at which a host presents chains.

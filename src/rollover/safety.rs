@@ -44,7 +44,8 @@ impl Obstacle {
     /// Nobody ever saw what is published at `owner`: it fits nothing.
     fn never_seen(owner: &TlsaOwner, now: &Moment) -> Self {
         let content = Content::Unknown { ttl: Ttl::default(), fits: BTreeSet::new() };
-        let version = Version { content, service: Service::Ongoing { since: *now } };
+        let service = Service::Ongoing { since: *now };
+        let version = Version { content, service, serial: None };
         Self { owner: owner.clone(), version, until: Until::Unseen }
     }
 }

@@ -1,11 +1,11 @@
 //! Where a host stands: the questions that the decision asks of state and observation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::{Action, Problem, Reason, Wait};
 use super::decide::Intent;
-use super::history::{Content, Service, Until, Version};
-use super::observation::{Answer, Observation, OwnerSight, Sight};
+use super::history::{Service, Until, Version};
+use super::observation::{Answer, Observation, OwnerSight, ServerAddress, Sight};
 use super::presentable::Presentable;
 use super::safety::{self, Obstacle};
 use super::spec::HostSpec;
@@ -343,29 +343,41 @@ impl Situation<'_> {
                 owner: owner.clone(),
                 until: self.now.until_elapsed(&at, longest_delay).unwrap_or(self.now.wall),
             }],
-            (Until::Unseen, _) => self.servers_with(owner, &version.content),
+            (Until::Unseen, _) => self.servers_with(owner, version),
         }
     }
 
-    /// The servers that serve a version, or do not say what they serve.
-    fn servers_with(&self, owner: &TlsaOwner, content: &Content) -> Vec<Reason> {
-        let serves = |rrset: &TlsaRrset| match content {
-            Content::Rrset(version) => rrset == version,
-            Content::Unknown { .. } => false,
+    /// The servers that serve a version, may come to it yet, or do not say what they serve.
+    fn servers_with(&self, owner: &TlsaOwner, version: &Version) -> Vec<Reason> {
+        let (Some(history), Some(OwnerSight::Seen(answers))) =
+            (self.state.histories.get(owner), self.seen.owners.get(owner))
+        else {
+            return self.server_reasons(owner, |_, _| None);
         };
-        self.server_reasons(owner, serves)
+        let behind: BTreeMap<_, _> = history.servers_not_past(version, answers).collect();
+        self.server_reasons(owner, |server, rrset| {
+            behind.contains_key(server).then(|| match version.rrset() {
+                Some(other) if other != rrset => {
+                    format!("serves {rrset}, and may be about to serve {other}: it lags")
+                }
+                Some(_) | None => format!("still serves {rrset}"),
+            })
+        })
     }
 
     /// The servers that do not serve an RRset's records.
     fn servers_without(&self, owner: &TlsaOwner, wanted: &TlsaRrset) -> Vec<Reason> {
-        self.server_reasons(owner, |rrset| rrset.records != wanted.records)
+        self.server_reasons(owner, |_, rrset| {
+            (rrset.records != wanted.records).then(|| format!("still serves {rrset}"))
+        })
     }
 
-    /// The servers whose RRset is `counted`, and those that do not say what they serve.
+    /// What `describe` says of servers and their RRsets, and the servers that do not say what they
+    /// serve.
     fn server_reasons(
         &self,
         owner: &TlsaOwner,
-        counted: impl Fn(&TlsaRrset) -> bool,
+        describe: impl Fn(&ServerAddress, &TlsaRrset) -> Option<String>,
     ) -> Vec<Reason> {
         let answers = match self.seen.owners.get(owner) {
             Some(OwnerSight::Seen(answers)) => answers,
@@ -374,15 +386,13 @@ impl Situation<'_> {
             }
             Some(OwnerSight::Unsigned { .. }) | None => return Vec::new(),
         };
-        let describe = |answer: &Answer| match answer {
-            Answer::Secure(rrset) | Answer::Wildcard(rrset) => {
-                counted(rrset).then(|| format!("still serves {rrset}"))
-            }
+        let said = |server: &ServerAddress, answer: &Answer| match answer {
+            Answer::Secure(rrset) | Answer::Wildcard(rrset) => describe(server, rrset),
             Answer::Untrusted { reason } => Some(format!("gives no answer to rely on: {reason}")),
             Answer::Silent { reason } => Some(format!("does not answer: {reason}")),
         };
         let reasons = answers.answers.iter().filter_map(|(server, answer)| {
-            let answer = describe(answer)?;
+            let answer = said(server, answer)?;
             Some(Reason::NameServer { owner: owner.clone(), server: server.clone(), answer })
         });
         reasons.collect()

@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use super::action::{Action, Decision, Request, Toward};
 use super::history::{Content, History, Until};
 use super::observation::{
-    Answer, Installed, Listener, Observation, OwnerAnswers, OwnerSight, PresentedChain,
+    Answer, Installed, Listener, Observation, OwnerAnswers, OwnerSight, PresentedChain, Serial,
     ServerAddress, Sight,
 };
 use super::phase::Phase;
@@ -200,11 +200,51 @@ fn answers(servers: &[Option<&TlsaRrset>], primary: &TlsaRrset) -> OwnerSight {
         (address, answer)
     };
     OwnerSight::Seen(OwnerAnswers {
+        serials: BTreeMap::new(),
         zone: "example.nl".parse().unwrap(),
         target: owner().name().clone(),
         answers: servers.iter().enumerate().map(answer).collect(),
         at_primary: Ok(primary.clone()),
     })
+}
+
+/// What two servers answered from copies of the zone with these serial numbers.
+fn copies(first: (&TlsaRrset, u32), second: (&TlsaRrset, u32)) -> OwnerSight {
+    let OwnerSight::Seen(mut answers) = answers(&[Some(first.0), Some(second.0)], first.0) else {
+        unreachable!("it was seen");
+    };
+    let serials = [Serial(first.1), Serial(second.1)];
+    answers.serials = answers.answers.keys().cloned().zip(serials).collect();
+    OwnerSight::Seen(answers)
+}
+
+/// A bridge that was taken back at once: what the lagging secondary shows is what was there before
+/// the bridge, and the bridge is still to come.
+#[test]
+fn a_secondary_that_lags_may_still_come_to_what_was_taken_back() {
+    let host = Host::settled("ncsc");
+    let timing = host.spec.policy.timing;
+    let rrset = |text: &str| TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(60));
+    let (old, bridge, served) = (rrset("3 1 1 00"), rrset("3 1 1 01"), BTreeSet::new());
+    let run = |serials: [u32; 3]| {
+        let [first, second, third] = serials;
+        let mut history = History::default();
+        history.observe(&copies((&old, first), (&old, first)), &served, at(0));
+        history.intend(&bridge, at(10), Span::from_seconds(360));
+        history.observe(&copies((&bridge, second), (&old, first)), &served, at(20));
+        history.intend(&old, at(30), Span::from_seconds(360));
+        history.observe(&copies((&old, third), (&old, first)), &served, at(40));
+        let cached = |history: &History, now| {
+            history.cached(&timing, &at(now)).any(|(version, _)| version.rrset() == Some(&bridge))
+        };
+        let lagging = cached(&history, 100_000);
+        history.observe(&copies((&old, third), (&old, third)), &served, at(50));
+        (lagging, cached(&history, 50 + 60), cached(&history, 50 + 61))
+    };
+    assert_eq!(run([1, 2, 3]), (true, true, false), "until it has caught up");
+    let around = [u32::MAX, 0, 1];
+    assert_eq!(run(around), (true, true, false), "serial numbers go round");
+    assert_eq!(run([1, 1, 1]), (false, false, false), "a constant serial number tells nothing");
 }
 
 /// A TTL of one hour, counted in whole seconds, from the moment the last server let go.

@@ -10,6 +10,7 @@ use proptest::sample::{Index, select, subsequence};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rollover::pki::{Certificate, Chain, KeyType, Sha256Digest};
 use rollover::rollover::history::{Content, History, Service, Version};
+use rollover::rollover::observation::Serial;
 use rollover::rollover::presentable::Presentable;
 use rollover::rollover::served::{Deployment, Presence, Served};
 use rollover::rollover::state::{
@@ -95,7 +96,12 @@ fn version() -> impl Strategy<Value = Version> {
         moment().prop_map(|since| Service::Ongoing { since }),
         moment().prop_map(|at| Service::Ended { at }),
     ];
-    (content, service).prop_map(|(content, service)| Version { content, service })
+    let serial = option::of(any::<u32>().prop_map(Serial));
+    (content, service, serial).prop_map(|(content, service, serial)| Version {
+        content,
+        service,
+        serial,
+    })
 }
 
 /// Any versions of any owners' RRsets; also of an owner that could not be looked at yet.
