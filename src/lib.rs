@@ -34,6 +34,7 @@
 //! - [`ports`]: what the core needs of the world, as traits; [`pass`]: the loop that drives it.
 //! - [`dns`], [`issuer`], [`deploy`], [`probe`], [`ledger`], [`clock`], [`randomness`]: the adapters.
 //! - [`config`], [`diagnostic`], [`secret`]: what was written, and what it means.
+//! - [`sim`]: a world in which everything goes wrong, for tests and for `rollover policy check`.
 //! - [`cli`]: the command line; it puts the adapters together.
 //!
 //! Dependencies point one way, without a circle:
@@ -75,6 +76,7 @@ pub mod probe;
 pub mod randomness;
 pub mod rollover;
 pub mod secret;
+pub mod sim;
 mod table;
 pub mod time;
 pub mod tlsa;

@@ -1,0 +1,141 @@
+//! What may go wrong, and who decides whether it does.
+
+use crate::time::Span;
+
+/// Something that may happen at one place of a pass, or between two.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Chance {
+    /// The program ends here, for ever.
+    Crash,
+    /// The primary applies an update, and its answer is lost.
+    LosesAnswer,
+    /// An update stays under way: it is applied later, and nobody says so.
+    UpdateTarries,
+    /// A name server says nothing for a while.
+    FallsSilent,
+    /// A listener does not answer a probe.
+    ProbeFails,
+    /// A CA turns an order down.
+    IssuerFails,
+    /// A CA whose anchors nobody knows beforehand signs with another key than last time.
+    CaDrifts,
+    /// The reload command fails, and no process reads the file.
+    ReloadFails,
+    /// The reload command succeeds, and no process reads the file.
+    ReloadWithoutEffect,
+    /// A process reads a replaced file without being asked.
+    ReadsUnasked,
+    /// A probe meets a process that still presents an old chain.
+    MeetsElder,
+}
+
+impl Chance {
+    /// Of how many times it happens once, in a world that is drawn.
+    pub(crate) fn odds(self) -> u64 {
+        match self {
+            Self::Crash | Self::ProbeFails => 60,
+            Self::LosesAnswer | Self::UpdateTarries => 15,
+            Self::FallsSilent => 25,
+            Self::IssuerFails | Self::ReloadFails | Self::ReloadWithoutEffect => 12,
+            Self::CaDrifts => 3,
+            Self::ReadsUnasked => 4,
+            Self::MeetsElder => 2,
+        }
+    }
+
+    /// Whether it is a fault, which a fair world does not have: the others are habits.
+    pub(crate) fn is_fault(self) -> bool {
+        !matches!(self, Self::CaDrifts | Self::MeetsElder)
+    }
+
+    /// What an operator would say of it.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Crash => "rollover is killed",
+            Self::LosesAnswer => "the primary applies the update, and its answer is lost",
+            Self::UpdateTarries => "the update stays under way; nobody answers",
+            Self::FallsSilent => "a name server does not answer",
+            Self::ProbeFails => "an address of the mail server does not answer",
+            Self::IssuerFails => "the CA turns the order down",
+            Self::CaDrifts => "the CA signs with another key than last time",
+            Self::ReloadFails => "the reload command fails",
+            Self::ReloadWithoutEffect => "the reload command succeeds without effect",
+            Self::ReadsUnasked => "a mail process reads the new file unasked",
+            Self::MeetsElder => "an old mail process still answers",
+        }
+    }
+}
+
+/// How long something takes to follow.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lag {
+    /// This long.
+    For(Span),
+    /// Until the world is told to let it follow.
+    UntilTold,
+}
+
+/// Who decides what happens.
+pub trait Chooser: Send {
+    /// Whether this happens here.
+    fn happens(&mut self, chance: Chance) -> bool;
+
+    /// How long a secondary takes to follow the primary.
+    fn server_lag(&mut self) -> Lag;
+
+    /// How long a mail process takes to read a replaced file after it was told to.
+    fn process_lag(&mut self) -> Lag;
+
+    /// How long something lasts that lasts at most so long.
+    fn span_below(&mut self, limit: Span) -> Span;
+}
+
+/// Draws from a seed.
+#[derive(Clone, Debug)]
+pub struct Seeded {
+    /// Where the generator stands; never zero.
+    state: u64,
+    /// Whether everything works from now on.
+    fair: bool,
+}
+
+impl Seeded {
+    /// A chooser whose draws follow from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, fair: false }
+    }
+
+    /// From now on everything works.
+    pub fn be_fair(&mut self) {
+        self.fair = true;
+    }
+
+    /// A number below `limit`, which is not zero (xorshift64).
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        self.state % limit
+    }
+}
+
+impl Chooser for Seeded {
+    fn happens(&mut self, chance: Chance) -> bool {
+        let drawn = self.below(chance.odds()) == 0;
+        drawn && !(self.fair && chance.is_fault())
+    }
+
+    fn server_lag(&mut self) -> Lag {
+        let slow = !self.fair && self.below(3) == 0;
+        let limit = Span::from_seconds(if slow { 90 } else { 2 });
+        Lag::For(self.span_below(limit))
+    }
+
+    fn process_lag(&mut self) -> Lag {
+        Lag::For(self.span_below(Span::from_seconds(3)))
+    }
+
+    fn span_below(&mut self, limit: Span) -> Span {
+        Span::from_millis(self.below(limit.as_millis().max(1)))
+    }
+}
