@@ -192,7 +192,9 @@ impl Situation<'_> {
         if others.is_empty() && progress.is_complete() {
             return self.settle(target);
         }
-        if progress.is_complete() {
+        // What was last begun may have been to put the former bundle back: its file may be anywhere.
+        let deployment = self.state.served.deployment.as_ref();
+        if progress.is_complete() && deployment.is_none_or(|d| d.bundle == id) {
             return self.wait(others);
         }
         let obstacles = self.obstacles(target);

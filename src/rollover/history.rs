@@ -94,15 +94,6 @@ pub enum Until {
     Unseen,
 }
 
-impl Service {
-    /// When it began, or ended.
-    fn since(&self) -> Moment {
-        match self {
-            Self::Sent { at, .. } | Self::Ended { at } | Self::Ongoing { since: at } => *at,
-        }
-    }
-}
-
 impl Version {
     /// A version of which no copy of the zone is known.
     fn new(content: Content, service: Service) -> Self {
@@ -117,6 +108,13 @@ impl Version {
                 let hold = hold(self.content.ttl(), timing);
                 now.until_elapsed(at, hold).map(Until::At)
             }
+        }
+    }
+
+    /// When its service began, was seen first, or ended.
+    pub fn since(&self) -> Moment {
+        match self.service {
+            Service::Sent { at, .. } | Service::Ended { at } | Service::Ongoing { since: at } => at,
         }
     }
 
@@ -207,7 +205,7 @@ impl History {
     fn is_later(&self, one: &Version, other: &Version) -> bool {
         let order = |version: &Version| {
             let position = self.versions.iter().position(|v| v.content == version.content);
-            (version.service.since().wall, position)
+            (version.since().wall, position)
         };
         order(other) < order(one)
     }

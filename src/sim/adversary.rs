@@ -131,7 +131,7 @@ impl Adversary {
             world,
             chooser: Seeded::new(seed),
             pace: 100,
-            sleeper: |world, _, span| world.pass_time(span),
+            sleeper: Box::new(|world, _, span| world.pass_time(span)),
             events: Vec::new(),
         };
         let port = Port::new(scene);

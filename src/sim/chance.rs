@@ -27,6 +27,8 @@ pub enum Chance {
     ReadsUnasked,
     /// A probe meets a process that still presents an old chain.
     MeetsElder,
+    /// Secondaries and processes follow while a pass watches for it.
+    Follows,
 }
 
 impl Chance {
@@ -39,13 +41,13 @@ impl Chance {
             Self::IssuerFails | Self::ReloadFails | Self::ReloadWithoutEffect => 12,
             Self::CaDrifts => 3,
             Self::ReadsUnasked => 4,
-            Self::MeetsElder => 2,
+            Self::MeetsElder | Self::Follows => 2,
         }
     }
 
     /// Whether it is a fault, which a fair world does not have: the others are habits.
     pub(crate) fn is_fault(self) -> bool {
-        !matches!(self, Self::CaDrifts | Self::MeetsElder)
+        !matches!(self, Self::CaDrifts | Self::MeetsElder | Self::Follows)
     }
 
     /// What an operator would say of it.
@@ -62,6 +64,7 @@ impl Chance {
             Self::ReloadWithoutEffect => "the reload command succeeds without effect",
             Self::ReadsUnasked => "a mail process reads the new file unasked",
             Self::MeetsElder => "an old mail process still answers",
+            Self::Follows => "name servers and mail processes follow",
         }
     }
 }

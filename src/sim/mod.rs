@@ -13,6 +13,9 @@
 
 pub mod adversary;
 pub mod chance;
+mod fingerprint;
+pub mod model;
 pub mod pool;
 pub mod ports;
+pub mod story;
 pub mod world;

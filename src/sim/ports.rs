@@ -29,7 +29,7 @@ use crate::time::{Moment, Span, Timestamp, Ttl};
 use crate::tlsa::{TlsaOwner, TlsaRrset};
 
 /// How a pass that sleeps goes on.
-pub type Sleeper = fn(&mut World, &mut dyn Chooser, Span);
+pub type Sleeper = Box<dyn Fn(&mut World, &mut dyn Chooser, Span) + Send>;
 
 /// The world on its stage: with who decides what happens, and how time goes.
 pub struct Scene<C> {

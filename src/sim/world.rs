@@ -117,6 +117,13 @@ pub struct Constants {
     pub key_types: Vec<KeyType>,
 }
 
+impl Server {
+    /// What it will serve, in order.
+    pub fn coming(&self) -> &[(Option<Timestamp>, TlsaRrset, Serial)] {
+        &self.coming
+    }
+}
+
 impl World {
     /// A world in which the host has a certificate of the CA of the house, and the policy's records.
     pub fn new(constants: Arc<Constants>) -> Self {
@@ -303,6 +310,20 @@ impl World {
         if processes.shown != file {
             let elder = std::mem::replace(&mut processes.shown, file);
             processes.elder = Some((elder, until));
+        }
+    }
+
+    /// Lets every secondary and every process follow.
+    pub fn let_all_follow(&mut self) {
+        for server in 0..self.servers.len() {
+            while self.lags(server) {
+                self.let_server_follow(server);
+            }
+        }
+        for number in 0..self.processes.len() {
+            if self.is_about_to_read(number) {
+                self.let_processes_read(number);
+            }
         }
     }
 
