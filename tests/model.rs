@@ -109,7 +109,7 @@ fn a_wait_of_no_ttl_is_caught_and_told() {
 
 #[test]
 fn processes_that_live_longer_than_they_are_drained_are_caught() {
-    caught("ncsc", Procedure::Renewal, |policy| policy.timing.drain = Span::ZERO);
+    caught("ncsc", Procedure::CaChange, |policy| policy.timing.drain = Span::ZERO);
 }
 
 #[test]

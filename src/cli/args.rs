@@ -159,7 +159,7 @@ pub enum Command {
     },
     /// Print the TLSA records for a certificate file or a live server
     Tlsa(super::tlsa::TlsaArgs),
-    /// The shipped policies
+    /// The shipped policies, and the exhaustive check of any
     #[command(subcommand)]
     Policy(PolicyCommand),
 }
@@ -167,6 +167,8 @@ pub enum Command {
 /// What can be asked of policies.
 #[derive(Clone, Debug, Subcommand)]
 pub enum PolicyCommand {
+    /// Search every state that a rollover under a policy can come to, for a stranded sender
+    Check(super::policy_check::CheckArgs),
     /// The names of the shipped policies, and what each is for
     List,
     /// The text of a shipped policy, to start an own one from

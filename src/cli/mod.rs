@@ -9,6 +9,7 @@ mod history;
 mod live;
 mod plan;
 mod policy;
+pub mod policy_check;
 mod report;
 mod run;
 mod status;
@@ -126,7 +127,7 @@ async fn dispatch(
     err: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
     match &cli.command {
-        Some(Command::Policy(command)) => policy::run(command, out),
+        Some(Command::Policy(command)) => policy::run(command, out).await,
         Some(Command::Tlsa(arguments)) => show_tlsa(&cli.global, arguments, out, err).await,
         Some(Command::History { json, limit }) => {
             let world = World::open_for_reading(&cli.global)?;

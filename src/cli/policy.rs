@@ -1,4 +1,4 @@
-//! `rollover policy list|show`: the policies that are part of the program.
+//! `rollover policy list|show|check`: the policies that are part of the program, and any other.
 
 use std::io::Write;
 
@@ -6,9 +6,13 @@ use super::Failure;
 use super::args::PolicyCommand;
 use crate::policy::shipped;
 
-/// Lists them, or prints one.
-pub(super) fn run(command: &PolicyCommand, out: &mut dyn Write) -> Result<(), Failure> {
+/// Lists them, prints one, or checks one.
+pub(super) async fn run(
+    command: &PolicyCommand,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
     match command {
+        PolicyCommand::Check(arguments) => super::policy_check::run(arguments, out).await,
         PolicyCommand::List => {
             for policy in shipped::list() {
                 let description = policy.policy().description;

@@ -167,6 +167,8 @@ pub(super) enum Move {
         /// Whether a fault could happen at all.
         may_fail: bool,
     },
+    /// Everything follows that was told to, and a pass in which everything works.
+    FairPass,
     /// A secondary transfers the next copy of the zone.
     ServerFollows(usize),
     /// The processes behind an address read the file.
@@ -399,6 +401,11 @@ impl Search {
                 let passed = self.pass(world, request.clone(), script)?;
                 return Ok((passed.world, passed.events, passed.trail));
             }
+            Move::FairPass => {
+                world.let_all_follow();
+                let passed = self.pass(world, None, Script::fair())?;
+                return Ok((passed.world, passed.events, passed.trail));
+            }
             Move::ServerFollows(number) => world.let_server_follow(*number),
             Move::ProcessesRead(number) => world.let_processes_read(*number),
             Move::UpdateArrives => world.let_update_arrive(&mut told),
@@ -529,7 +536,7 @@ impl Tour<'_> {
         self.origins.push(Origin { from, by });
         self.seen.insert(key, number);
         if node.world.stranded.is_some() {
-            return Err(Finding::Stranded(Box::new(self.story(number)?)));
+            return Err(Finding::Stranded(Box::new(self.story(number, Vec::new())?)));
         }
         self.expect_end(number, &node.world)?;
         self.frontier.push_back((number, node));
@@ -538,7 +545,7 @@ impl Tour<'_> {
 
     /// Makes sure that it ends from a state, if everything works from now on.
     fn expect_end(&mut self, number: usize, world: &World) -> Result<(), Finding> {
-        let mut path = Vec::new();
+        let (mut path, mut moves) = (Vec::new(), Vec::new());
         let mut world = world.clone();
         let left = loop {
             let print = fingerprint::of(&world, &self.search.given);
@@ -547,27 +554,31 @@ impl Tour<'_> {
             }
             path.push(print);
             world.let_all_follow();
-            let passed = self.search.pass(world, None, Script::fair())?;
-            world = passed.world;
-            let report = passed.report.as_ref();
+            let Passed { world: after, report, .. } =
+                self.search.pass(world, None, Script::fair())?;
+            world = after;
+            moves.push(Move::FairPass);
             if world.stranded.is_some() {
-                return Err(Finding::Stranded(Box::new(self.story(number)?)));
+                return Err(Finding::Stranded(Box::new(self.story(number, moves)?)));
             }
-            if report.is_some_and(|report| !report.is_in_flight()) {
-                break 0;
-            }
-            let is_stuck = report.is_some_and(|r| matches!(r.decision, Decision::Stuck(_)));
+            let decision = match &report {
+                Some(report) if report.is_in_flight() => &report.decision,
+                Some(_) | None => break 0,
+            };
+            let is_stuck = matches!(decision, Decision::Stuck(_));
             if is_stuck && !world.ledger.barred.is_empty() {
                 // What is in flight leads to what was compromised since: the operator has to choose.
                 self.explored.stuck += 1;
                 break 0;
             }
-            let ended = PASSES_MAX < u32::try_from(path.len()).unwrap_or(u32::MAX);
-            if ended || !world.lags(1) && !self.search.time_passes(&mut world) && is_stuck {
-                let decision =
-                    report.map(|report| format!("{:?}", report.decision)).unwrap_or_default();
-                let story = Box::new(self.story(number)?);
+            let is_long = PASSES_MAX < u32::try_from(path.len()).unwrap_or(u32::MAX);
+            if is_long || is_stuck {
+                let decision = format!("{decision:?}");
+                let story = Box::new(self.story(number, moves)?);
                 return Err(Finding::Endless { story, decision });
+            }
+            if self.search.time_passes(&mut world) {
+                moves.push(Move::TimePasses);
             }
         };
         for (passes, print) in (left + 1..).zip(path.into_iter().rev()) {
@@ -577,9 +588,9 @@ impl Tour<'_> {
         Ok(())
     }
 
-    /// How a state came about.
-    fn story(&self, number: usize) -> Result<Story, Finding> {
-        let mut moves = Vec::new();
+    /// How a state came about, and what followed.
+    fn story(&self, number: usize, after: Vec<Move>) -> Result<Story, Finding> {
+        let mut moves: Vec<Move> = after.into_iter().rev().collect();
         let mut at = Some(number);
         while let Some(number) = at {
             let origin = &self.origins[number];

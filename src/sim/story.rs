@@ -33,11 +33,11 @@ impl Story {
         let mut story = Self { lines: Vec::new(), stranded: None };
         let mut world = world;
         for by in moves {
-            let (after, events, trail) = search.replay(world, by)?;
             let since = |at: Timestamp| at.since(began);
             if let Some(text) = describe(by) {
-                story.add(since(after.now), text);
+                story.add(since(world.now), text);
             }
+            let (after, events, trail) = search.replay(world, by)?;
             for event in events {
                 // An act is written down before and after: what counts is what came of it.
                 if !event.result.is_empty() {
@@ -62,7 +62,7 @@ impl Story {
 /// What a move is, in words; `None` where the lines of the pass say all.
 fn describe(by: &Move) -> Option<String> {
     Some(match by {
-        Move::Pass { request: None, .. } | Move::TimePasses => return None,
+        Move::Pass { request: None, .. } | Move::FairPass | Move::TimePasses => return None,
         Move::Pass { request: Some(request), .. } => match request {
             Request::Renew => "the operator: rollover --renew".to_owned(),
             Request::NewCa(issuer) => {
