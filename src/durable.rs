@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::crash;
+
 /// What a file grants to whom, in force before the file has its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Access {
@@ -88,8 +90,10 @@ impl Staged {
     /// With the step that failed. The old content or the new one is there, whole.
     pub fn put(self) -> Result<(), DurableError> {
         let Self { file, path } = self;
+        crash::point("file: before the rename");
         file.persist(&path)
             .map_err(|e| DurableError::of("rename the new content to", &path)(e.error))?;
+        crash::point("file: renamed");
         sync_directory(parent(&path))
     }
 }
@@ -128,6 +132,7 @@ pub fn create_private(path: &Path, contents: &[u8]) -> Result<Made, DurableError
         Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Made::Existed,
         Err(refused) => return Err(DurableError::of("create", path)(refused.error)),
     };
+    crash::point("file: created");
     sync_directory(parent(path))?;
     Ok(made)
 }

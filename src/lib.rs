@@ -60,6 +60,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
+mod crash;
 pub mod deploy;
 pub mod diagnostic;
 pub mod dns;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::{bundle, file, generation};
 use crate::command;
 use crate::config::{FilesConfig, Place};
+use crate::crash;
 use crate::durable::{self, Access};
 use crate::pki::KeyType;
 use crate::ports::{Credential, DeployError, Deployed, Deployer};
@@ -116,8 +117,12 @@ impl Files {
         if reload.is_empty() {
             return Ok(Deployed::default());
         }
+        crash::point("deployment: before the reload");
         match command::run(reload, *reload_timeout).await {
-            Ok(output) => Ok(Deployed { output }),
+            Ok(output) => {
+                crash::point("deployment: reloaded");
+                Ok(Deployed { output })
+            }
             Err(error) => {
                 let output = error.output().lines().map(|line| format!("\n    {line}")).collect();
                 let (command, what) = (command::quoted(reload), error.to_string());

@@ -15,6 +15,7 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record as WireRecord, RecordType}
 use super::transport::{self, TransportError};
 use super::tsig::{FUDGE, TsigKey};
 use super::wire::{from_tlsa, of_type, tlsa, to_wire};
+use crate::crash;
 use crate::name::DnsName;
 use crate::ports::{Clock, PublishError, Publisher, RrsetChange};
 use crate::time::{Span, Ttl};
@@ -148,7 +149,9 @@ impl Rfc2136 {
 
     /// Sends an update.
     async fn send(&self, message: Message, what: &str) -> Result<(), PublishError> {
+        crash::point("update: before it is sent");
         let answer = self.exchange(message, what).await?;
+        crash::point("update: answered");
         let (server, what) = (self.server(), what.to_owned());
         match answer.metadata.response_code {
             ResponseCode::NoError => Ok(()),

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Params, Transaction, TransactionBehavior};
 use super::error::Trouble;
 use super::files::Files;
 use super::values::{from_data, from_moment, from_optional_moment};
+use crate::crash;
 use crate::pki::{Certificate, Sha256Digest};
 use crate::ports::Event;
 use crate::rollover::history::{Content, History, Service, Version};
@@ -82,7 +83,10 @@ pub(super) fn save(
     for event in events {
         writer.event(event)?;
     }
-    Ok(transaction.commit()?)
+    crash::point("ledger: before the commit");
+    transaction.commit()?;
+    crash::point("ledger: committed");
+    Ok(())
 }
 
 /// A bundle's number as a column holds it.

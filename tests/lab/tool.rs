@@ -50,7 +50,14 @@ impl Lab {
 
     /// Runs the tool to its end.
     pub fn rollover(&self, arguments: &[&str]) -> Run {
-        let output = self.tool(arguments).stdin(Stdio::null()).output().expect("the tool runs");
+        self.rollover_with(arguments, &[])
+    }
+
+    /// Runs the tool to its end with these variables in its environment.
+    pub fn rollover_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+        let mut command = self.tool(arguments);
+        command.envs(environment.iter().copied());
+        let output = command.stdin(Stdio::null()).output().expect("the tool runs");
         Run {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -12,6 +12,7 @@ mod lab;
 mod acme;
 mod ca_change;
 mod commands;
+mod crash_points;
 mod emergency;
 mod entry;
 mod faults;
