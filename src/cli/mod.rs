@@ -2,9 +2,10 @@
 //!
 //! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
 //! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
-//! [`history`], [`policy`], [`tlsa`]. What people read is worded in [`report`].
+//! [`history`], [`policy`], [`tlsa`], [`demo`]. What people read is worded in [`report`].
 
 pub mod args;
+pub mod demo;
 mod history;
 mod live;
 mod plan;
@@ -33,6 +34,8 @@ enum Failure {
     Usage(String),
     /// Another pass holds the ledger (exit 3).
     Held(String),
+    /// Somebody stopped a demonstration (exit 130, as a shell has it).
+    Stopped,
     /// The ledger is broken, or the like (exit 1).
     Broken {
         /// What happened.
@@ -46,7 +49,7 @@ impl Failure {
     /// Says it, unless it has been said.
     fn tell(&self, err: &mut dyn Write) {
         let _ = match self {
-            Self::Attention => Ok(()),
+            Self::Attention | Self::Stopped => Ok(()),
             Self::Usage(message) | Self::Held(message) => writeln!(err, "rollover: {message}"),
             Self::Broken { message, hint } => writeln!(err, "rollover: {message}\n  hint: {hint}"),
         };
@@ -58,6 +61,7 @@ impl Failure {
             Self::Attention | Self::Broken { .. } => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
             Self::Held(_) => ExitCode::from(3),
+            Self::Stopped => ExitCode::from(130),
         }
     }
 }
@@ -127,6 +131,7 @@ async fn dispatch(
 ) -> Result<(), Failure> {
     match &cli.command {
         Some(Command::Policy(command)) => policy::run(command, out),
+        Some(Command::Demo(arguments)) => demo::run(&cli.global, arguments, out).await,
         Some(Command::Tlsa(arguments)) => show_tlsa(&cli.global, arguments, out, err).await,
         Some(Command::History { json, limit }) => {
             let world = World::open_for_reading(&cli.global)?;
