@@ -6,14 +6,15 @@ use std::path::Path;
 use clap::Args;
 
 use super::Failure;
-use super::args::{Color, Global};
+use super::args::Global;
 use crate::demo::{self, DemoError, End, Manner, Options, Paint, Screen};
 use crate::policy::{Policy, file, shipped};
 
 /// What to show.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
-    /// The policy to change by: a shipped policy's name, or a policy file
+    /// The policy to change by: a shipped policy's name, or a policy file. Its waits other than for
+    /// the TTL are cut down to the length of a demonstration
     #[arg(long, value_name = "NAME|FILE", default_value = "ncsc")]
     pub policy: String,
     /// Make the same change in the wrong order, and show the outage (exit 1)
@@ -27,18 +28,16 @@ pub(super) async fn run(
     arguments: &DemoArgs,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
-    let terminal = std::io::stdout().is_terminal();
-    let colours = match global.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
-    };
+    let stdout = std::io::stdout();
+    let colours = super::colours(global, &stdout);
     let options = Options {
         policy: policy(&arguments.policy)?,
         manner: if arguments.naive { Manner::Naive } else { Manner::Rollover },
         paint: if colours { Paint::Colours } else { Paint::Plain },
-        screen: if terminal { Screen::Live } else { Screen::Lines },
+        screen: if stdout.is_terminal() { Screen::Live } else { Screen::Lines },
     };
+    let mut nowhere = std::io::sink();
+    let out: &mut (dyn Write + Send) = if global.quiet { &mut nowhere } else { out };
     match demo::run(&options, out).await {
         Ok(End::Delivered) => Ok(()),
         // The verdict has said so.

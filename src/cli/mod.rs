@@ -105,21 +105,20 @@ fn start_log(global: &Global) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(level))
         .with_writer(std::io::stderr)
-        .with_ansi(colours(global));
+        // Asked for colours, it panics: the library is built without them.
+        .with_ansi(false);
     match global.log_format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),
     }
 }
 
-/// Whether standard error may have colours.
-fn colours(global: &Global) -> bool {
+/// Whether what is written to `stream` may have colours.
+fn colours(global: &Global, stream: &impl IsTerminal) -> bool {
     match global.color {
         args::Color::Always => true,
         args::Color::Never => false,
-        args::Color::Auto => {
-            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-        }
+        args::Color::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     }
 }
 

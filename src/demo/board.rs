@@ -1,28 +1,38 @@
 //! What is shown while it happens: a line for each event, and a row of the state of things.
 //!
-//! On a terminal the row is drawn again in place; in a pipe it is written once a second.
+//! On a terminal the row is drawn again in place; in a pipe it is written every other second.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write;
 
 use rustls::pki_types::UnixTime;
 
-use super::cast::{Cast, Certified};
+use super::cast::{self, Cast, Certified};
 use super::change::Note;
 use super::chart::{Chart, Sample};
 use super::gate::Gate;
 use super::paint::{Ink, Paint, tenths};
-use super::sender::{CACHES, Delivery};
+use super::sender::{CACHES, Delivery, Failure};
 use super::stage::{LAG, Stage};
+use super::verdict::Unfit;
+use super::witness::Recorded;
 use crate::pass::DONE;
 use crate::pki::Chain;
 use crate::ports::Event;
 use crate::rollover::state::HostState;
 use crate::time::{Moment, Span, Timestamp};
-use crate::tlsa::TlsaRrset;
+use crate::tlsa::{Record, TlsaRrset};
 
 /// How often the row is written in a pipe.
-const ROW_PAUSE: Span = Span::from_millis(1000);
+const ROW_PAUSE: Span = Span::from_millis(2000);
+
+/// What stands in the row: the time, what each process presents and each name server serves, what
+/// every cache holds, the gate, and deliveries.
+const HEADS: &str = "  time  mx ns what 32 caches hold              gate      deliveries";
+
+/// What the history has of an update that the primary took, which says nothing new here.
+const TAKEN: &str = "the primary took it";
 
 /// The longest line of text, its time aside.
 const LINE: usize = 71;
@@ -30,7 +40,7 @@ const LINE: usize = 71;
 /// How the row of the state of things is shown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Screen {
-    /// In a pipe: once a second, as a line of its own.
+    /// In a pipe: every other second, as a line of its own.
     Lines,
     /// On a terminal: drawn again in place.
     Live,
@@ -56,8 +66,14 @@ pub(super) struct Board<'a> {
     gate: Gate,
     /// What rollover recorded last.
     state: HostState,
+    /// The latest moment that was told of.
+    told: Span,
     /// When the row was last written in a pipe.
     row_at: Option<Span>,
+    /// Whether some delivery has failed.
+    failing: bool,
+    /// Whether the row stands below what was written last, on a terminal.
+    drawn: bool,
     /// Whether nobody reads any more.
     unread: bool,
 }
@@ -80,7 +96,10 @@ impl<'a> Board<'a> {
             presented: vec![Certified::Old; stage.processes.len()],
             gate: Gate::Absent,
             state: HostState::default(),
+            told: Span::ZERO,
             row_at: None,
+            failing: false,
+            drawn: false,
             unread: false,
         }
     }
@@ -92,13 +111,18 @@ impl<'a> Board<'a> {
 
     /// Writes text, above the row.
     pub(super) fn write(&mut self, text: &str) {
-        let clear = if self.screen == Screen::Live { "\r\x1b[K" } else { "" };
+        // Two lines up is where the row begins, with the heads of its columns.
+        let clear = if std::mem::take(&mut self.drawn) { "\x1b[2A\r\x1b[J" } else { "" };
         let written = self.out.write_all(format!("{clear}{text}").as_bytes());
         self.unread |= written.and_then(|()| self.out.flush()).is_err();
     }
 
     /// Writes what happened at a moment.
+    ///
+    /// What is seen a moment later than it happened is told with what was seen before it.
     fn tell(&mut self, at: Span, text: &str) {
+        self.told = self.told.max(at);
+        let at = self.told;
         let time = self.paint.ink(Ink::Faint, &format!("{:>6}", tenths(at)));
         self.write(&format!("{time}  {text}\n"));
     }
@@ -120,30 +144,35 @@ impl<'a> Board<'a> {
 
     /// Says what there is to begin with.
     pub(super) fn begin(&mut self, stage: &Stage) {
-        let _adopted = stage.witness.take();
         let rrset = stage.zone.served(Span::ZERO);
         let letter = self.cast.letter(&rrset);
         let records = self.cast.records(&rrset.records);
         let old = self.paint.ink(Ink::Cyan, "O");
         self.tell(Span::ZERO, &format!("the mail server presents {old}, issued by Old CA"));
         self.explain(&format!("the DNS has {letter}: {records}"));
+        if self.screen == Screen::Lines {
+            self.write(&format!("{HEADS}\n"));
+        }
     }
 
     /// Looks at everything, and shows what is new.
-    pub(super) fn refresh(&mut self, stage: &Stage, notes: &[Note]) {
+    pub(super) fn refresh(&mut self, stage: &Stage, notes: &[(Moment, Note)]) {
         let now = stage.clock.now();
-        let seen = stage.witness.take();
-        self.cast.meet(&seen.state);
-        self.state = seen.state;
         self.cast.letter(&stage.zone.served(Span::ZERO));
-        for note in notes {
-            self.tell_note(stage, note, &now);
+        for (at, note) in notes {
+            self.tell_note(stage, note, at);
         }
-        for event in &seen.events {
-            self.tell_event(stage, event, &now);
+        for Recorded { state, done } in stage.witness.take() {
+            self.cast.meet(&state);
+            self.state = state;
+            for event in &done {
+                self.tell_event(stage, event, &now);
+            }
+            self.tell_gate(stage, &now);
         }
         self.tell_processes(stage, &now);
         self.tell_gate(stage, &now);
+        self.tell_first_failure(&stage.senders.deliveries());
         let sample = self.sample(stage, &now);
         self.draw_row(&sample, &stage.senders.deliveries(), &now);
         self.chart.add(sample);
@@ -169,7 +198,7 @@ impl<'a> Board<'a> {
     fn tell_event(&mut self, stage: &Stage, event: &Event, now: &Moment) {
         let owner = format!(" {}:", stage.zone.facts.owner.absolute());
         let mut text = self.cast.reworded(&event.action.replace(&owner, ""));
-        if event.decision != "issue" && event.result != DONE {
+        if !matches!(event.result.as_str(), DONE | TAKEN) && event.decision != "issue" {
             let _ = write!(text, ": {}", event.result);
         }
         self.tell(self.since_begin(event.at), &shortened(&text));
@@ -183,15 +212,14 @@ impl<'a> Board<'a> {
         let letter = self.cast.letter(rrset);
         let records = self.cast.records(&rrset.records);
         self.explain(&format!("{letter}: {records}"));
-        let (old, new) = self.fits(rrset, now);
-        self.explain(&format!("O fits {letter} by {old}; N fits it by {new}"));
+        let (old, new) = self.fits(&rrset.records, now);
+        self.explain(&format!("O fits {letter} by {old}, N by {new}"));
     }
 
     /// By which parameters an RRset accepts the old certificate, and the new one, there or not.
-    fn fits(&self, rrset: &TlsaRrset, now: &Moment) -> (String, String) {
+    fn fits(&self, records: &BTreeSet<Record>, now: &Moment) -> (String, String) {
         let seconds = u64::try_from(now.wall.as_seconds()).unwrap_or(0);
         let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
-        let records = &rrset.records;
         let old = self.cast.accepted_by(Certified::Old, records, time).unwrap_or_default();
         let new = self.cast.accepted_by(Certified::New, records, time);
         let expected = || {
@@ -233,21 +261,37 @@ impl<'a> Board<'a> {
             Gate::Absent | Gate::Passed => {}
             Gate::ShutUnseen(rrsets) => {
                 let letters = self.letters(rrsets);
-                self.tell(at, &format!("{shut}: N would not fit {letters}, which"));
                 let servers = self.laggards(stage, rrsets);
-                self.explain(&format!("{servers} still serves and caches take from there"));
+                self.tell(at, &format!("{shut}: N does not fit {letters}, served by {servers}"));
             }
             Gate::ShutUntil(rrsets, until) => {
                 let letters = self.letters(rrsets);
                 let until = tenths(self.since_begin(*until));
-                self.tell(at, &format!("{shut} until {until}: caches may hold {letters},"));
-                self.explain("a TTL from when the last name server let go of it, and a margin");
+                self.tell(at, &format!("{shut} until {until}: caches may hold {letters}"));
+                self.explain("for a TTL after the last name server let go of it, and a margin");
             }
             Gate::Open => {
                 let open = self.paint.ink(Ink::Green, "GATE OPEN");
                 self.tell(at, &format!("{open}: N fits everything that a cache may hold"));
             }
         }
+    }
+
+    /// Shows that mail has begun to fail, and why.
+    fn tell_first_failure(&mut self, deliveries: &[Delivery]) {
+        let failure = deliveries.iter().find_map(|d| Some((d.at, d.failure.as_ref()?)));
+        let Some((at, failure)) = failure.filter(|_| !self.failing) else { return };
+        self.failing = true;
+        let why = match failure {
+            Failure::Unfit(rrset) => {
+                let letter = self.cast.letter(rrset);
+                format!("a sender's cache holds {letter}, and what it is shown does not fit")
+            }
+            Failure::Other(reason) => reason.clone(),
+        };
+        let fails = self.paint.ink(Ink::Red, "MAIL FAILS");
+        let at = at.saturating_sub(self.begun.uptime);
+        self.tell(at, &format!("{fails}: {}", shortened(&why)));
     }
 
     /// The name servers that serve one of these RRsets still.
@@ -265,13 +309,10 @@ impl<'a> Board<'a> {
 
     /// The letters of RRsets.
     fn letters(&mut self, rrsets: &[TlsaRrset]) -> String {
-        let mut letters: Vec<String> =
-            rrsets.iter().map(|rrset| self.cast.letter(rrset).to_string()).collect();
-        letters.sort();
-        letters.dedup();
+        let letters: BTreeSet<char> = rrsets.iter().map(|rrset| self.cast.letter(rrset)).collect();
         match letters.is_empty() {
             true => "what was there before the first look".to_owned(),
-            false => letters.join(" and "),
+            false => listed(&letters.into_iter().collect::<Vec<_>>()),
         }
     }
 
@@ -318,8 +359,9 @@ impl<'a> Board<'a> {
         let row = format!("{time}  {served} {published} {caches:<CACHES$} {gate:<9} {mail}");
         match self.screen {
             Screen::Live => {
-                let written = write!(self.out, "\r\x1b[K{row}").and_then(|()| self.out.flush());
-                self.unread |= written.is_err();
+                let heads = self.paint.ink(Ink::Faint, HEADS);
+                self.write(&format!("{heads}\n{row}\n"));
+                self.drawn = true;
             }
             Screen::Lines => self.write(&format!("{row}\n")),
         }
@@ -334,9 +376,25 @@ impl<'a> Board<'a> {
             self.cast.rrsets().map(|(letter, records)| (letter, records.clone())).collect();
         for (letter, records) in rrsets {
             let described = self.cast.records(&records);
-            let (old, new) = self.fits(&TlsaRrset::new(records, super::stage::TTL), &now);
-            self.write(&format!("  {letter}  {described}\n     O fits it by {old}; N by {new}\n"));
+            let (old, new) = self.fits(&records, &now);
+            let fits = format!("O fits it by {old}, N by {new}");
+            self.write(&format!("  {letter}  {described}\n     {fits}\n"));
         }
+    }
+
+    /// The RRsets that a certificate does not fit, as letters, and whether caches held one of them
+    /// while some process presented it.
+    pub(super) fn unfit(&self, stage: &Stage, certified: Certified) -> Unfit {
+        let now = stage.clock.now();
+        let fits_nothing = |records: &BTreeSet<Record>| {
+            let (old, new) = self.fits(records, &now);
+            let by = if certified == Certified::Old { old } else { new };
+            by == cast::NOTHING
+        };
+        let rrsets = self.cast.rrsets().filter(|(_, records)| fits_nothing(records));
+        let letters: Vec<char> = rrsets.map(|(letter, _)| letter).collect();
+        let met = letters.iter().any(|letter| self.chart.met(certified, *letter));
+        Unfit { letters: listed(&letters), met }
     }
 }
 
@@ -346,4 +404,9 @@ fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// Letters in a sentence: `A and B`.
+fn listed(letters: &[char]) -> String {
+    letters.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }

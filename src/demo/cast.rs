@@ -15,6 +15,9 @@ use crate::tlsa::{MatchingType, Parameters, Record, Selector, TlsaRrset, Usage};
 /// What keys are called, in the order in which they appear.
 const KEYS: [&str; 3] = ["old key", "new key", "next key"];
 
+/// In the place of parameters: no record accepts.
+pub(super) const NOTHING: &str = "nothing";
+
 /// One of the two certificates.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Certified {
@@ -193,7 +196,7 @@ fn parameters<'r>(records: impl Iterator<Item = &'r Record>) -> String {
         .map(|record| format!("{} {} {}", record.usage, record.selector, record.matching_type))
         .collect();
     match texts.is_empty() {
-        true => "nothing".to_owned(),
+        true => NOTHING.to_owned(),
         false => texts.join(" and "),
     }
 }

@@ -2,13 +2,13 @@
 
 use super::DemoError;
 use super::stage::{self, LAG, NEW, Stage, TTL};
-use crate::policy::Policy;
+use crate::policy::{OnRenewal, Policy};
 use crate::ports::Deployer as _;
 use crate::rollover::action::{Decision, Request};
 use crate::time::Span;
 
-/// How long mail is seen to flow before the change.
-const BEFORE: Span = Span::from_millis(2000);
+/// How long mail is seen to flow before the change: until every cache has been filled.
+const BEFORE: Span = TTL.span();
 
 /// How long mail is seen to flow after it.
 const AFTER: Span = Span::from_millis(1500);
@@ -45,6 +45,9 @@ pub(super) async fn perform(
     note: &(dyn Fn(Note) + Send + Sync),
 ) -> Result<Span, DemoError> {
     stage.clock.sleep(BEFORE).await;
+    if manner == Manner::Rollover {
+        let_caches_forget(stage, policy).await?;
+    }
     let begun = stage.clock.now();
     match manner {
         Manner::Rollover => {
@@ -56,6 +59,22 @@ pub(super) async fn perform(
     let took = stage.clock.now().elapsed_since(&begun);
     stage.clock.sleep(AFTER).await;
     Ok(took)
+}
+
+/// Where a policy keeps keys, so that a change need not wait for caches, what they may hold from
+/// before rollover's first look has to go first: as it has on a host that is not new.
+async fn let_caches_forget(stage: &Stage, policy: &Policy) -> Result<(), DemoError> {
+    if !policy.key.standby && policy.key.on_renewal == OnRenewal::New {
+        return Ok(());
+    }
+    loop {
+        let state = stage.pass.preview(None).await?.state;
+        let held = state.histories.values().all(|history| history.versions.len() < 2);
+        if held {
+            return Ok(());
+        }
+        stage.clock.sleep(PAUSE).await;
+    }
 }
 
 /// What is to be told of a change, besides what the ledger tells.

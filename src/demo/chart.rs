@@ -39,6 +39,13 @@ impl Chart {
         self.samples.push(sample);
     }
 
+    /// Whether some cache held an RRset while some process presented a certificate.
+    pub(super) fn met(&self, certified: Certified, letter: char) -> bool {
+        self.samples.iter().any(|sample| {
+            sample.presented.contains(&certified) && sample.cached.contains_key(&letter)
+        })
+    }
+
     /// Draws everything.
     pub(super) fn draw(&self, deliveries: &[Delivery], paint: Paint) -> String {
         let (Some(first), Some(last)) = (self.samples.first(), self.samples.last()) else {
@@ -167,4 +174,5 @@ fn draw_mail(
         line.push_str(&paint.ink(ink, &run.iter().collect::<String>()));
     }
     let _ = writeln!(text, "  mail        {line}");
+    let _ = writeln!(text, "              + delivered  x failed  (small letters: few caches)");
 }

@@ -69,6 +69,11 @@ fn leads_to(
         && own.verify_is_valid_for_subject_name(host).is_ok()
 }
 
+/// How a handshake ends in which no record accepts what is presented.
+pub(super) fn refusal() -> Error {
+    CertificateError::ApplicationVerificationFailure.into()
+}
+
 /// A TLS client that goes on only where some record of `rrset` accepts what is presented.
 ///
 /// # Errors
@@ -109,7 +114,7 @@ impl ServerCertVerifier for DaneVerifier {
         chain.extend_from_slice(intermediates);
         match self.rrset.records.iter().any(|record| accepts(record, &chain, server_name, now)) {
             true => Ok(ServerCertVerified::assertion()),
-            false => Err(CertificateError::ApplicationVerificationFailure.into()),
+            false => Err(refusal()),
         }
     }
 

@@ -45,7 +45,7 @@ pub use change::Manner;
 pub use paint::Paint;
 
 use board::Board;
-use cast::Cast;
+use cast::{Cast, Certified};
 use change::Note;
 use paint::Ink;
 use stage::{LAG, NEW, OLD, RELOAD_DELAY, Stage, TTL};
@@ -112,9 +112,11 @@ pub enum DemoError {
 pub async fn run(options: &Options, out: &mut (dyn Write + Send)) -> Result<End, DemoError> {
     let mut stopped = Stop::new()?;
     tokio::select! {
-        end = show(options, out) => end,
-        () = stopped.asked() => Ok(End::Stopped),
+        end = show(options, out) => return end,
+        () = stopped.asked() => {}
     }
+    let _ = out.write_all(b"\nStopped: the servers are gone, and so is the directory.\n");
+    Ok(End::Stopped)
 }
 
 /// The signals that ask for an end.
@@ -152,7 +154,10 @@ async fn show(options: &Options, out: &mut (dyn Write + Send)) -> Result<End, De
     let mut board = Board::new(&stage, cast(&stage)?, (*paint, *screen), out);
     board.begin(&stage);
     let notes = Mutex::new(Vec::new());
-    let note = |note: Note| notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+    let note = |note: Note| {
+        let note = (stage.clock.now(), note);
+        notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+    };
     let mut refreshing = tokio::time::interval(REFRESH);
     let took = {
         let performing = change::perform(&stage, policy, *manner, &note);
@@ -174,14 +179,14 @@ async fn show(options: &Options, out: &mut (dyn Write + Send)) -> Result<End, De
     };
     board.refresh(&stage, &[]);
     board.draw_picture(&stage);
-    let verdict = Verdict::of(&stage.senders.deliveries());
-    let (end, ink) = match verdict.failed {
-        0 => (End::Delivered, Ink::Green),
-        _ => (End::Stranded, Ink::Red),
+    let [old, new] = [Certified::Old, Certified::New].map(|which| board.unfit(&stage, which));
+    let verdict = Verdict::of(*manner, &stage.senders.deliveries(), old, new);
+    let (end, ink) = match verdict.is_sound() {
+        true => (End::Delivered, Ink::Green),
+        false => (End::Stranded, Ink::Red),
     };
-    let text = verdict.text(*manner, took);
-    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    board.write(&format!("\n{}\n{rest}", paint.ink(ink, first)));
+    let line = paint.ink(ink, &verdict.line());
+    board.write(&format!("\n{line}\n{}", verdict.explanation(took)));
     Ok(end)
 }
 
@@ -195,7 +200,9 @@ fn cast(stage: &Stage) -> Result<Cast, DemoError> {
     let host = sender::server_name(stage.senders.host());
     let host = host.map_err(|error| DemoError::Setting(error.to_string()))?;
     let mut cast = Cast::new(stage.chain.clone(), authorities, host);
-    cast.meet(&stage.witness.take().state);
+    for recorded in stage.witness.take() {
+        cast.meet(&recorded.state);
+    }
     Ok(cast)
 }
 
@@ -203,16 +210,16 @@ fn cast(stage: &Stage) -> Result<Cast, DemoError> {
 fn introduction(options: &Options) -> String {
     let way = match options.manner {
         Manner::Rollover => format!("by policy {}", options.policy.name),
-        Manner::Naive => "in the wrong order: certificate first, DNS after".to_owned(),
+        Manner::Naive => "in the wrong order".to_owned(),
     };
-    let title = format!("A change of CA for mail.example.nl, {way}.");
+    let title = format!("A change of CA for mail.example.nl, {way}");
     let title = options.paint.ink(Ink::Strong, &title);
     let (lag, delay) = (paint::tenths(LAG), paint::tenths(RELOAD_DELAY));
     format!(
         "{title}\n\n\
-         All of it is here in this process, on loopback, and speaks real DNS, SMTP and TLS:\n  \
-         a DNSSEC-signed zone on two name servers, the second of which is {lag} behind\n  \
-         a mail server of two processes, the second of which reloads {delay} later\n  \
-         32 caches that keep TLSA records for their TTL of {TTL}, with a sender behind each\n\n"
+         All of it is in this process, on loopback, and speaks real DNS, SMTP and TLS:\n  \
+         ns    two name servers of a DNSSEC-signed zone; the second is {lag} behind\n  \
+         mx    two processes of a mail server; the second reloads {delay} later\n  \
+         32    caches that keep TLSA records for their TTL of {TTL}, a sender behind each\n\n"
     )
 }

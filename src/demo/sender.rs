@@ -29,7 +29,7 @@ use crate::tlsa::TlsaRrset;
 pub(super) const CACHES: usize = 32;
 
 /// The pause between two turns: with all caches, a little less than the TTL.
-const TURN: Duration = Duration::from_millis(120);
+const TURN: Duration = Duration::from_millis(90);
 
 /// How long a look-up may take.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(2);
@@ -66,7 +66,16 @@ pub(super) struct Delivery {
     /// When it began, by the time since boot.
     pub(super) at: Span,
     /// Why the mail was not delivered; `None` if it was.
-    pub(super) failure: Option<String>,
+    pub(super) failure: Option<Failure>,
+}
+
+/// Why mail was not delivered.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    /// The certificate that was presented fits nothing in this RRset, which a cache held.
+    Unfit(TlsaRrset),
+    /// Anything else.
+    Other(String),
 }
 
 /// All senders.
@@ -123,7 +132,7 @@ impl Senders {
                 self.caches.lock().unwrap_or_else(PoisonError::into_inner)[cache] = Some(filled);
                 self.deliver(second, rrset, at).await;
             }
-            Err(failure) => self.note(Delivery { at, failure: Some(failure) }),
+            Err(reason) => self.note(Delivery { at, failure: Some(Failure::Other(reason)) }),
         }
     }
 
@@ -140,11 +149,13 @@ impl Senders {
 
     /// Delivers a message to a process, if `rrset` accepts what it presents.
     async fn deliver(&self, process: SocketAddr, rrset: TlsaRrset, at: Span) {
-        let delivering = submit(process, &self.target.host, rrset, self.clock.now().wall);
+        let now = self.clock.now().wall;
+        let delivering = submit(process, &self.target.host, rrset.clone(), now);
         let failure = match tokio::time::timeout(DELIVERY_LIMIT, delivering).await {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("{process} is too slow")),
+            Ok(Err(error)) if is_unfit(&error) => Some(Failure::Unfit(rrset)),
+            Ok(Err(error)) => Some(Failure::Other(error.to_string())),
+            Err(_) => Some(Failure::Other(format!("{process} is too slow"))),
         };
         self.note(Delivery { at, failure });
     }
@@ -174,6 +185,12 @@ impl Senders {
     pub(super) fn host(&self) -> &DnsName {
         &self.target.host
     }
+}
+
+/// Whether a delivery ended because no record accepted the certificate.
+fn is_unfit(error: &io::Error) -> bool {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    tls == Some(&dane::refusal())
 }
 
 /// The name as TLS has it.

@@ -39,7 +39,7 @@ use crate::time::{Span, Ttl};
 use crate::tlsa::{TlsaOwner, TlsaRrset, Usage};
 
 /// The TTL of everything in the zone.
-pub(super) const TTL: Ttl = Ttl::from_seconds(4);
+pub(super) const TTL: Ttl = Ttl::from_seconds(3);
 /// How far the second name server is behind the first.
 pub(super) const LAG: Span = Span::from_millis(1500);
 /// How long after the first process of the mail server the second reloads.

@@ -12,17 +12,17 @@ use crate::rollover::state::HostState;
 pub(super) struct Witness {
     /// The real ledger.
     ledger: SqliteLedger,
-    /// What was recorded last.
-    seen: Mutex<Seen>,
+    /// What was recorded since somebody last looked.
+    seen: Mutex<Vec<Recorded>>,
 }
 
-/// What was recorded.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+/// What was recorded at once.
+#[derive(Clone, Debug)]
+pub(super) struct Recorded {
     /// The host's state.
     pub(super) state: HostState,
-    /// What was done since somebody last looked.
-    pub(super) events: Vec<Event>,
+    /// What had been done.
+    pub(super) done: Vec<Event>,
 }
 
 impl Witness {
@@ -31,10 +31,9 @@ impl Witness {
         Self { ledger, seen: Mutex::default() }
     }
 
-    /// The state, and what was done since the last time this was asked.
-    pub(super) fn take(&self) -> Seen {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        Seen { state: seen.state.clone(), events: std::mem::take(&mut seen.events) }
+    /// What was recorded since the last time this was asked, the earliest first.
+    pub(super) fn take(&self) -> Vec<Recorded> {
+        std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -45,10 +44,10 @@ impl Ledger for Witness {
 
     fn save(&self, host: &str, state: &HostState, events: &[Event]) -> Result<(), LedgerError> {
         self.ledger.save(host, state, events)?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.state = state.clone();
         // An event without a result is an intent: its outcome follows.
-        seen.events.extend(events.iter().filter(|event| !event.result.is_empty()).cloned());
+        let done = events.iter().filter(|event| !event.result.is_empty()).cloned().collect();
+        let recorded = Recorded { state: state.clone(), done };
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
         Ok(())
     }
 
