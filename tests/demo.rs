@@ -111,7 +111,7 @@ fn mail_never_stops(policy: &str) -> String {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), error.as_ref()), (Some(0), ""), "{text}");
     let (tried, failed) = verdict(&text);
-    assert!(100 < tried && failed == 0, "{text}");
+    assert!(50 < tried && failed == 0, "{text}");
     assert!(text.contains("and mail never stopped."), "{text}");
     // The new certificate was presented in the end, by both processes.
     assert!(text.contains("process 1 of the mail server now presents N"), "{text}");

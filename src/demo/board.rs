@@ -1,9 +1,11 @@
-//! What is shown while it happens: a line for each event, and a row of the state of things.
+//! What is shown while it happens: a line for each event ([`story`]), and a row of the state of
+//! things.
 //!
 //! On a terminal the row is drawn again in place; in a pipe it is written every other second.
 
+mod story;
+
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::Write;
 
 use rustls::pki_types::UnixTime;
@@ -13,13 +15,10 @@ use super::change::Note;
 use super::chart::{Chart, Sample};
 use super::gate::Gate;
 use super::paint::{Ink, Paint, tenths};
-use super::sender::{CACHES, Delivery, Failure};
+use super::sender::{CACHES, Delivery};
 use super::stage::{LAG, Stage};
 use super::verdict::Unfit;
 use super::witness::Recorded;
-use crate::pass::DONE;
-use crate::pki::Chain;
-use crate::ports::Event;
 use crate::rollover::state::HostState;
 use crate::time::{Moment, Span, Timestamp};
 use crate::tlsa::{Record, TlsaRrset};
@@ -30,12 +29,6 @@ const ROW_PAUSE: Span = Span::from_millis(2000);
 /// What stands in the row: the time, what each process presents and each name server serves, what
 /// every cache holds, the gate, and deliveries.
 const HEADS: &str = "  time  mx ns what 32 caches hold              gate      deliveries";
-
-/// What the history has of an update that the primary took, which says nothing new here.
-const TAKEN: &str = "the primary took it";
-
-/// The longest line of text, its time aside.
-const LINE: usize = 71;
 
 /// How the row of the state of things is shown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,6 +65,8 @@ pub(super) struct Board<'a> {
     row_at: Option<Span>,
     /// Whether some delivery has failed.
     failing: bool,
+    /// Whether nothing but the last wait is left.
+    resting: bool,
     /// Whether the row stands below what was written last, on a terminal.
     drawn: bool,
     /// Whether nobody reads any more.
@@ -99,6 +94,7 @@ impl<'a> Board<'a> {
             told: Span::ZERO,
             row_at: None,
             failing: false,
+            resting: false,
             drawn: false,
             unread: false,
         }
@@ -172,48 +168,11 @@ impl<'a> Board<'a> {
         }
         self.tell_processes(stage, &now);
         self.tell_gate(stage, &now);
+        self.tell_rest(stage, &now);
         self.tell_first_failure(&stage.senders.deliveries());
         let sample = self.sample(stage, &now);
         self.draw_row(&sample, &stage.senders.deliveries(), &now);
         self.chart.add(sample);
-    }
-
-    /// Shows a step that was taken by hand.
-    fn tell_note(&mut self, stage: &Stage, note: &Note, now: &Moment) {
-        let at = self.elapsed(now);
-        match note {
-            Note::Command(command) => {
-                let command = self.paint.ink(Ink::Strong, command);
-                self.tell(at, &command);
-            }
-            Note::Deploy => self.tell(at, "put the new certificate in place and reload"),
-            Note::Publish => {
-                self.tell(at, "publish the new records");
-                self.explain_rrset(&stage.zone.served(Span::ZERO), now);
-            }
-        }
-    }
-
-    /// Shows what rollover did, in its own words.
-    fn tell_event(&mut self, stage: &Stage, event: &Event, now: &Moment) {
-        let owner = format!(" {}:", stage.zone.facts.owner.absolute());
-        let mut text = self.cast.reworded(&event.action.replace(&owner, ""));
-        if !matches!(event.result.as_str(), DONE | TAKEN) && event.decision != "issue" {
-            let _ = write!(text, ": {}", event.result);
-        }
-        self.tell(self.since_begin(event.at), &shortened(&text));
-        if event.decision == "publish" {
-            self.explain_rrset(&stage.zone.served(Span::ZERO), now);
-        }
-    }
-
-    /// Says what an RRset is, and which certificates fit it.
-    fn explain_rrset(&mut self, rrset: &TlsaRrset, now: &Moment) {
-        let letter = self.cast.letter(rrset);
-        let records = self.cast.records(&rrset.records);
-        self.explain(&format!("{letter}: {records}"));
-        let (old, new) = self.fits(&rrset.records, now);
-        self.explain(&format!("O fits {letter} by {old}, N by {new}"));
     }
 
     /// By which parameters an RRset accepts the old certificate, and the new one, there or not.
@@ -228,83 +187,6 @@ impl<'a> Board<'a> {
             Some(self.cast.would_be_accepted_by(&credential.key.spki, "New CA", records))
         };
         (old, new.or_else(expected).unwrap_or_default())
-    }
-
-    /// Shows which process presents something else than before.
-    fn tell_processes(&mut self, stage: &Stage, now: &Moment) {
-        for (position, process) in stage.processes.iter().enumerate() {
-            let presented = process.presented();
-            if let Ok(chain) = Chain::from_der(&presented.chain) {
-                self.cast.meet_chain(&chain);
-            }
-            let certified = self.cast.certified(&presented.chain);
-            if self.presented[position] != certified {
-                self.presented[position] = certified;
-                let letter = self.paint.ink(Ink::Magenta, &certified.letter().to_string());
-                let number = position + 1;
-                let text = format!("process {number} of the mail server now presents {letter}");
-                self.tell(self.elapsed(now), &text);
-            }
-        }
-    }
-
-    /// Shows whether the gate before the new certificate is where it was.
-    fn tell_gate(&mut self, stage: &Stage, now: &Moment) {
-        let gate = Gate::of(&stage.pass, &self.state, now);
-        let before = std::mem::replace(&mut self.gate, gate.clone());
-        if std::mem::discriminant(&before) == std::mem::discriminant(&gate) {
-            return;
-        }
-        let at = self.elapsed(now);
-        let shut = self.paint.ink(Ink::Yellow, "GATE SHUT");
-        match &gate {
-            Gate::Absent | Gate::Passed => {}
-            Gate::ShutUnseen(rrsets) => {
-                let letters = self.letters(rrsets);
-                let servers = self.laggards(stage, rrsets);
-                self.tell(at, &format!("{shut}: N does not fit {letters}, served by {servers}"));
-            }
-            Gate::ShutUntil(rrsets, until) => {
-                let letters = self.letters(rrsets);
-                let until = tenths(self.since_begin(*until));
-                self.tell(at, &format!("{shut} until {until}: caches may hold {letters}"));
-                self.explain("for a TTL after the last name server let go of it, and a margin");
-            }
-            Gate::Open => {
-                let open = self.paint.ink(Ink::Green, "GATE OPEN");
-                self.tell(at, &format!("{open}: N fits everything that a cache may hold"));
-            }
-        }
-    }
-
-    /// Shows that mail has begun to fail, and why.
-    fn tell_first_failure(&mut self, deliveries: &[Delivery]) {
-        let failure = deliveries.iter().find_map(|d| Some((d.at, d.failure.as_ref()?)));
-        let Some((at, failure)) = failure.filter(|_| !self.failing) else { return };
-        self.failing = true;
-        let why = match failure {
-            Failure::Unfit(rrset) => {
-                let letter = self.cast.letter(rrset);
-                format!("a sender's cache holds {letter}, and what it is shown does not fit")
-            }
-            Failure::Other(reason) => reason.clone(),
-        };
-        let fails = self.paint.ink(Ink::Red, "MAIL FAILS");
-        let at = at.saturating_sub(self.begun.uptime);
-        self.tell(at, &format!("{fails}: {}", shortened(&why)));
-    }
-
-    /// The name servers that serve one of these RRsets still.
-    fn laggards(&self, stage: &Stage, rrsets: &[TlsaRrset]) -> String {
-        let behind = [("ns1", Span::ZERO), ("ns2", LAG)].into_iter().filter(|(_, lag)| {
-            let served = stage.zone.served(*lag);
-            rrsets.iter().any(|rrset| rrset.records == served.records)
-        });
-        let names: Vec<&str> = behind.map(|(name, _)| name).collect();
-        match names.is_empty() {
-            true => "a name server perhaps".to_owned(),
-            false => names.join(" and "),
-        }
     }
 
     /// The letters of RRsets.
@@ -395,14 +277,6 @@ impl<'a> Board<'a> {
         let letters: Vec<char> = rrsets.map(|(letter, _)| letter).collect();
         let met = letters.iter().any(|letter| self.chart.met(certified, *letter));
         Unfit { letters: listed(&letters), met }
-    }
-}
-
-/// A text cut to the width of the page.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LINE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn perform(
     let begun = stage.clock.now();
     match manner {
         Manner::Rollover => {
-            note(Note::Command("rollover --new-ca new --wait"));
+            note(Note::Command("$ rollover --new-ca new-ca --wait"));
             run_until_idle(stage, Some(Request::NewCa(Some(NEW.to_owned())))).await?;
         }
         Manner::Naive => naive(stage, policy, note).await?,

@@ -142,3 +142,82 @@ impl ServerCertVerifier for DaneVerifier {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+    use super::*;
+    use crate::pki::Certificate;
+    use crate::tlsa::Parameters;
+
+    /// 2026-01-01 and 2036-01-01.
+    const TIMES: [u64; 2] = [1_767_225_600, 2_082_758_400];
+
+    /// A server's certificate for `mail.example.nl`, valid until 2030, and its CA's.
+    fn chain() -> Vec<CertificateDer<'static>> {
+        let (ca_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = ca.self_signed(&ca_key).unwrap();
+        let mut params = CertificateParams::new(vec!["mail.example.nl".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+        let own = params.signed_by(&key, &Issuer::from_params(&ca, &ca_key)).unwrap();
+        vec![own.der().clone(), authority.der().clone()]
+    }
+
+    /// The record with these parameters for a certificate.
+    fn record(parameters: &str, certificate: &CertificateDer<'_>) -> Record {
+        let parameters: Parameters = parameters.parse().unwrap();
+        parameters.associate(&Certificate::from_der(certificate).unwrap()).into()
+    }
+
+    /// Whether a record accepts a chain for a name, in 2026 and in 2036.
+    fn verdicts(record: &Record, chain: &[CertificateDer<'_>], host: &str) -> [bool; 2] {
+        let host = ServerName::try_from(host.to_owned()).unwrap();
+        TIMES.map(|seconds| {
+            let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+            accepts(record, chain, &host, now)
+        })
+    }
+
+    #[test]
+    fn the_servers_own_record_counts_whatever_name_and_date() {
+        let chain = chain();
+        for parameters in ["3 1 1", "3 1 2", "3 0 1", "3 0 2"] {
+            let own = record(parameters, &chain[0]);
+            assert_eq!(verdicts(&own, &chain, "other.example"), [true, true], "{parameters}");
+            let cas = record(parameters, &chain[1]);
+            assert_eq!(verdicts(&cas, &chain, "mail.example.nl"), [false, false], "{parameters}");
+        }
+    }
+
+    #[test]
+    fn the_cas_record_counts_with_name_date_path_and_the_ca_sent() {
+        let (ours, others) = (chain(), chain());
+        for parameters in ["2 1 1", "2 1 2", "2 0 1", "2 0 2"] {
+            let ca = record(parameters, &ours[1]);
+            assert_eq!(verdicts(&ca, &ours, "mail.example.nl"), [true, false], "{parameters}");
+            assert_eq!(verdicts(&ca, &ours, "other.example"), [false, false], "{parameters}");
+            assert_eq!(verdicts(&ca, &ours[..1], "mail.example.nl"), [false, false]);
+            // Another CA's certificate, and beside it ours, which did not sign it.
+            let mixed = [others[0].clone(), ours[1].clone()];
+            assert_eq!(verdicts(&ca, &mixed, "mail.example.nl"), [false, false]);
+            let own = record(parameters, &ours[0]);
+            assert_eq!(verdicts(&own, &ours, "mail.example.nl"), [false, false]);
+        }
+    }
+
+    #[test]
+    fn other_usages_and_nonsense_accept_nothing() {
+        let chain = chain();
+        let good = record("3 1 1", &chain[0]);
+        for (usage, selector, matching_type) in [(0, 1, 1), (1, 1, 1), (3, 2, 1), (3, 1, 3)] {
+            let bad = Record { usage, selector, matching_type, data: good.data.clone() };
+            assert_eq!(verdicts(&bad, &chain, "mail.example.nl"), [false, false]);
+        }
+        assert_eq!(verdicts(&good, &[], "mail.example.nl"), [false, false]);
+    }
+}

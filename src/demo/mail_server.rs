@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 const WATCH_PAUSE: Duration = Duration::from_millis(40);
 
 /// How long one connection may take.
-const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
+const CONNECTION_LIMIT: Duration = Duration::from_secs(30);
 
 /// How often another port is tried, where the first is taken at some address.
 const PORT_TRIES: u32 = 64;

@@ -108,3 +108,86 @@ pub(super) async fn ask(server: SocketAddr, question: &[u8]) -> io::Result<Vec<u
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::demo::wire::{Facts, Signer};
+    use crate::name::DnsName;
+    use crate::time::Ttl;
+    use crate::tlsa::TlsaRrset;
+
+    /// Where the test's server listens.
+    const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 53, 9);
+
+    /// A zone with a TLSA record and a name server.
+    fn zone() -> Arc<Zone> {
+        let name = |text: &str| -> DnsName { text.parse().unwrap() };
+        let facts = Facts {
+            servers: vec![(name("ns1.example.nl"), ADDRESS)],
+            host: name("mail.example.nl"),
+            addresses: vec![Ipv4Addr::new(127, 0, 25, 1)],
+            owner: name("_25._tcp.mail.example.nl"),
+            ttl: Ttl::from_seconds(3),
+        };
+        let signer = Signer::generate(&name("example.nl")).unwrap();
+        let record = format!("3 1 1 {}", "ab".repeat(32)).parse().unwrap();
+        let rrset = TlsaRrset::new([record], Ttl::from_seconds(3));
+        Arc::new(Zone::new(facts, signer, Arc::new(SystemClock::new()), rrset))
+    }
+
+    /// What BIND's validator makes of the zone.
+    #[expect(clippy::disallowed_methods, reason = "a judge that is not our code is a process")]
+    async fn delv(anchors: &std::path::Path, port: u16, question: &[&str]) -> String {
+        let mut command = tokio::process::Command::new("delv");
+        command.arg(format!("@{ADDRESS}")).args(["-p", &port.to_string(), "+root=example.nl"]);
+        command.arg("-a").arg(anchors).args(question);
+        let output = command.output().await.expect("delv is installed");
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    #[tokio::test]
+    async fn another_validator_accepts_every_answer_and_every_denial() {
+        let zone = zone();
+        let (port, sockets) = open(&[ADDRESS]).await.unwrap();
+        let mut tasks = JoinSet::new();
+        for sockets in sockets {
+            tasks.spawn(sockets.serve(Arc::clone(&zone), Span::ZERO));
+        }
+        let anchor = zone.anchor().unwrap();
+        let fields: Vec<&str> = anchor.split_ascii_whitespace().collect();
+        let [owner, "IN", "DS", tag, algorithm, kind, digest] = fields[..] else {
+            panic!("{anchor}")
+        };
+        let anchors = tempfile::NamedTempFile::new().unwrap();
+        let text = format!(
+            "trust-anchors {{ \"{owner}\" static-ds {tag} {algorithm} {kind} \"{digest}\"; }};\n"
+        );
+        io::Write::write_all(&mut anchors.as_file(), text.as_bytes()).unwrap();
+        let denied = "; negative response, fully validated";
+        for (question, expected) in [
+            (&["_25._tcp.mail.example.nl", "TLSA"][..], "; fully validated"),
+            (&["+tcp", "_25._tcp.mail.example.nl", "TLSA"], "; fully validated"),
+            (&["example.nl", "NS"], "; fully validated"),
+            (&["mail.example.nl", "A"], "; fully validated"),
+            // The name is there, and has none.
+            (&["mail.example.nl", "AAAA"], denied),
+            // The name is between others, with nothing at it.
+            (&["_tcp.mail.example.nl", "TLSA"], denied),
+            // The name is not there: before all others, between them, and after them.
+            (&["_465._tcp.mail.example.nl", "TLSA"], denied),
+            (&["a.example.nl", "A"], denied),
+            (&["zzz.example.nl", "A"], denied),
+            (&["deep.below.ns1.example.nl", "A"], denied),
+        ] {
+            let answer = delv(anchors.path(), port, question).await;
+            assert!(answer.contains(expected), "{question:?}: {answer}");
+        }
+        let missing = delv(anchors.path(), port, &["a.example.nl", "A"]).await;
+        assert!(missing.contains("ncache nxdomain"), "{missing}");
+        let between = delv(anchors.path(), port, &["_tcp.mail.example.nl", "TLSA"]).await;
+        assert!(between.contains("ncache nxrrset"), "{between}");
+    }
+}

@@ -32,10 +32,10 @@ pub(super) const CACHES: usize = 32;
 const TURN: Duration = Duration::from_millis(90);
 
 /// How long a look-up may take.
-const LOOKUP_LIMIT: Duration = Duration::from_secs(2);
+const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a delivery may take.
-const DELIVERY_LIMIT: Duration = Duration::from_secs(8);
+const DELIVERY_LIMIT: Duration = Duration::from_secs(20);
 
 /// What the senders need to know.
 pub(super) struct Target {

@@ -47,9 +47,9 @@ pub(super) const RELOAD_DELAY: Span = Span::from_millis(800);
 /// The mail server's name.
 pub(super) const HOST: &str = "mail.example.nl";
 /// The issuer of the certificate to begin with, as the configuration would call it.
-pub(super) const OLD: &str = "old";
+pub(super) const OLD: &str = "old-ca";
 /// The issuer to change to.
-pub(super) const NEW: &str = "new";
+pub(super) const NEW: &str = "new-ca";
 /// The name servers' addresses. Any address of 127/8 is at hand without a set-up.
 const NAME_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 53, 1), Ipv4Addr::new(127, 0, 53, 2)];
 /// The mail server's addresses, one for each process.
@@ -136,7 +136,7 @@ impl Stage {
             publisher: Arc::new(Provider(Arc::clone(&zone))),
             issuers: authorities.iter().map(issuer).collect(),
             deployer: Arc::new(deployer.clone()),
-            probe: Arc::new(TlsProbe::new(Span::from_seconds(5))),
+            probe: Arc::new(TlsProbe::new(Span::from_seconds(10))),
             ledger: Arc::clone(&witness) as Arc<dyn crate::ports::Ledger>,
         };
         let pass = HostPass::new(host(hastened(policy), deploy, mail_port), ports);
@@ -166,7 +166,7 @@ impl Stage {
 fn hastened(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
     let timing = &mut policy.timing;
-    timing.margin = timing.margin.min(Span::from_millis(500));
+    timing.margin = timing.margin.min(Span::from_seconds(1));
     timing.minimum_wait = timing.minimum_wait.min(TTL.span());
     timing.propagation_holdoff = timing.propagation_holdoff.min(Span::from_seconds(1));
     timing.probe_timeout = Span::from_seconds(15);
@@ -250,8 +250,8 @@ fn authorities(
     let mut authorities = BTreeMap::new();
     for (name, common_name) in [(OLD, "Old CA"), (NEW, "New CA")] {
         let config = OwnCaConfig {
-            certificate_file: directory.join(format!("{name}-ca.pem")),
-            key_file: directory.join(format!("{name}-ca.key")),
+            certificate_file: directory.join(format!("{name}.pem")),
+            key_file: directory.join(format!("{name}.key")),
             validity: Span::from_seconds(90 * 86_400),
         };
         let (certificate, key) =

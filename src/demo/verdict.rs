@@ -42,7 +42,7 @@ impl Verdict {
         let (first, last) = (moments().min(), moments().max());
         let outage = last.unwrap_or_default().saturating_sub(first.unwrap_or_default());
         let reason = match failures.clone().find_map(|delivery| delivery.failure.as_ref()) {
-            Some(Failure::Unfit(rrset)) => format!("a cache held {rrset}, which did not fit"),
+            Some(Failure::Unfit(_)) => "no record that a cache held did fit".to_owned(),
             Some(Failure::Other(reason)) => reason.clone(),
             None => String::new(),
         };
@@ -74,7 +74,7 @@ impl Verdict {
                 )
             }
             Manner::Rollover if 0 < *failed => {
-                format!("This must not happen: please report it. The first failure: {reason}\n")
+                format!("This must not happen: please report it.\nThe first failure: {reason}\n")
             }
             Manner::Rollover => {
                 "A cache held records that did not fit what was presented, and no sender came at\n\
