@@ -10,6 +10,9 @@ use super::args::Global;
 use crate::demo::{self, DemoError, End, Manner, Options, Paint, Screen};
 use crate::policy::{Policy, file, shipped};
 
+/// How many columns what is shown takes.
+const WIDTH: u16 = 80;
+
 /// What to show.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
@@ -34,7 +37,7 @@ pub(super) async fn run(
         policy: policy(&arguments.policy)?,
         manner: if arguments.naive { Manner::Naive } else { Manner::Rollover },
         paint: if colours { Paint::Colours } else { Paint::Plain },
-        screen: if stdout.is_terminal() { Screen::Live } else { Screen::Lines },
+        screen: if is_wide_enough(&stdout) { Screen::Live } else { Screen::Lines },
     };
     let mut nowhere = std::io::sink();
     let out: &mut (dyn Write + Send) = if global.quiet { &mut nowhere } else { out };
@@ -45,6 +48,12 @@ pub(super) async fn run(
         Ok(End::Stopped) => Err(Failure::Stopped),
         Err(error) => Err(Failure::Broken { message: error.to_string(), hint: hint(&error) }),
     }
+}
+
+/// Whether a row that is drawn again in place fits on one line.
+fn is_wide_enough(stdout: &std::io::Stdout) -> bool {
+    stdout.is_terminal()
+        && rustix::termios::tcgetwinsize(stdout).is_ok_and(|size| WIDTH <= size.ws_col)
 }
 
 /// The policy that is meant: a text with a slash, or with the ending `.toml`, is a file.
