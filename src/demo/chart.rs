@@ -168,11 +168,65 @@ fn draw_mail(
             (None, _) => {}
         }
     }
+    let used = cells.iter().rposition(|cell| *cell != ' ').map_or(0, |last| last + 1);
     let mut line = String::new();
-    for run in cells.chunk_by(|a, b| a == b) {
+    for run in cells[..used].chunk_by(|a, b| a == b) {
         let ink = if run.contains(&'x') { Ink::Red } else { Ink::Green };
         line.push_str(&paint.ink(ink, &run.iter().collect::<String>()));
     }
     let _ = writeln!(text, "  mail        {line}");
     let _ = writeln!(text, "              + delivered  x failed  (small letters: few caches)");
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::super::sender::Failure;
+    use super::*;
+
+    /// What was so at a second: what both processes presented, both name servers, and the caches.
+    fn sample(
+        second: u64,
+        presented: Certified,
+        published: char,
+        cached: &[(char, usize)],
+    ) -> Sample {
+        Sample {
+            at: Span::from_seconds(1000 + second),
+            presented: vec![presented; 2],
+            published: vec![published; 2],
+            cached: cached.iter().copied().collect(),
+            shut: second == 2,
+        }
+    }
+
+    #[test]
+    fn who_served_what_and_what_caches_held_stand_above_each_other() {
+        let mut chart = Chart::default();
+        chart.add(sample(0, Certified::Old, 'A', &[('A', 32)]));
+        chart.add(sample(2, Certified::Old, 'B', &[('A', 20), ('B', 12)]));
+        chart.add(sample(4, Certified::New, 'B', &[('B', 32)]));
+        chart.add(sample(8, Certified::New, 'B', &[('B', 32)]));
+        let delivery =
+            |second: u64, failure| Delivery { at: Span::from_seconds(1000 + second), failure };
+        let failure = Failure::Other("no".to_owned());
+        let deliveries =
+            [delivery(0, None), delivery(1, None), delivery(1, Some(failure)), delivery(3, None)];
+        expect![[r#"
+            the picture
+                          0s              2s              4s              6s
+              served   O  OOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOO
+              served   N                                  NNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNN
+              ns1         AAAAAAAAAAAAAAAABBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB
+              ns2         AAAAAAAAAAAAAAAABBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB
+              cached   A  AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+              cached   B                  bbbbbbbbbbbbbbbbBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB
+              gate shut                   ################
+              mail        +       x               +
+                          + delivered  x failed  (small letters: few caches)
+        "#]]
+        .assert_eq(&format!("the picture\n{}", chart.draw(&deliveries, Paint::Plain)));
+        assert!(chart.met(Certified::Old, 'B') && !chart.met(Certified::New, 'A'));
+    }
 }

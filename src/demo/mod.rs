@@ -11,7 +11,7 @@
 //!     dane         the senders' own judgement
 //!     witness      the real ledger, with a window in it
 //!   change     the change: as rollover does it, or in the wrong order
-//!   board      what is shown while it happens: cast, gate, chart, paint
+//!   board      what is shown while it happens: story, cast, gate, chart, paint
 //!   verdict    what came of it, in numbers
 //! ```
 //!
@@ -165,15 +165,13 @@ async fn show(options: &Options, out: &mut (dyn Write + Send)) -> Result<End, De
         loop {
             tokio::select! {
                 took = &mut performing => break took?,
-                _ = refreshing.tick() => {
-                    let new = std::mem::take(
-                        &mut *notes.lock().unwrap_or_else(PoisonError::into_inner),
-                    );
-                    board.refresh(&stage, &new);
-                    if board.is_unread() {
-                        return Ok(End::Stopped);
-                    }
-                }
+                _ = refreshing.tick() => {}
+                () = stage.witness.more() => {}
+            }
+            let new = std::mem::take(&mut *notes.lock().unwrap_or_else(PoisonError::into_inner));
+            board.refresh(&stage, &new);
+            if board.is_unread() {
+                return Ok(End::Stopped);
             }
         }
     };

@@ -111,3 +111,45 @@ fn why_it_worked(old: &str, new: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The verdict on deliveries that failed or not, where the new certificate does not fit A.
+    fn verdict(manner: Manner, failed: &[bool], met: bool) -> Verdict {
+        let delivery = |(second, failed): (u64, &bool)| Delivery {
+            at: Span::from_seconds(second),
+            failure: failed.then(|| Failure::Other("it broke".to_owned())),
+        };
+        let deliveries: Vec<Delivery> = (0..).zip(failed).map(delivery).collect();
+        let old = Unfit { letters: String::new(), met: false };
+        let new = Unfit { letters: "A".to_owned(), met };
+        Verdict::of(manner, &deliveries, old, new)
+    }
+
+    #[test]
+    fn mail_was_safe_only_if_nothing_failed_and_nothing_could_have() {
+        let failures: &[bool] = &[false, true, false, true];
+        for (failed, met, sound) in [
+            (&[false, false][..], false, true),
+            (&[false, false], true, false),
+            (failures, false, false),
+            // Nothing was sent: nothing was shown.
+            (&[], false, false),
+        ] {
+            let verdict = verdict(Manner::Rollover, failed, met);
+            assert_eq!(verdict.is_sound(), sound, "{failed:?}, {met}");
+            let text = verdict.explanation(Span::from_seconds(9));
+            assert_eq!(text.contains("mail never stopped"), sound, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_outage_lasts_from_the_first_failure_to_the_last() {
+        let verdict = verdict(Manner::Naive, &[false, true, false, true, false], true);
+        assert_eq!(verdict.line(), "Verdict: 5 deliveries, 2 failed.");
+        let text = verdict.explanation(Span::from_seconds(9));
+        assert!(text.starts_with("Mail was failing for 2.0s.\nWhy: N does not fit A, "), "{text}");
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::keys::PrivateKey;
 use crate::ledger::SqliteLedger;
 use crate::pki::Sha256Digest;
@@ -14,6 +16,8 @@ pub(super) struct Witness {
     ledger: SqliteLedger,
     /// What was recorded since somebody last looked.
     seen: Mutex<Vec<Recorded>>,
+    /// Wakes who waits for more.
+    more: Notify,
 }
 
 /// What was recorded at once.
@@ -28,12 +32,17 @@ pub(super) struct Recorded {
 impl Witness {
     /// A window in this ledger.
     pub(super) fn new(ledger: SqliteLedger) -> Self {
-        Self { ledger, seen: Mutex::default() }
+        Self { ledger, seen: Mutex::default(), more: Notify::new() }
     }
 
     /// What was recorded since the last time this was asked, the earliest first.
     pub(super) fn take(&self) -> Vec<Recorded> {
         std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns when something was recorded.
+    pub(super) async fn more(&self) {
+        self.more.notified().await;
     }
 }
 
@@ -48,6 +57,7 @@ impl Ledger for Witness {
         let done = events.iter().filter(|event| !event.result.is_empty()).cloned().collect();
         let recorded = Recorded { state: state.clone(), done };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
+        self.more.notify_one();
         Ok(())
     }
 
