@@ -36,6 +36,7 @@
 //! - [`config`], [`diagnostic`], [`secret`]: what was written, and what it means.
 //! - [`sim`]: a world in which everything goes wrong, for tests and for `rollover policy check`.
 //! - [`cli`]: the command line; it puts the adapters together.
+//! - [`demo`]: a small world of its own, in which a change of CA is shown.
 //!
 //! Dependencies point one way, without a circle:
 //!
@@ -55,12 +56,15 @@
 //!   time.
 //! - hickory is named in [`dns`] alone, instant-acme in [`issuer`] alone, rustls in [`probe`] and the
 //!   ACME client: their next breaking release touches one room.
+//! - [`demo`] stands outside: hickory is named in its `wire.rs` alone, rustls in its mail server and
+//!   senders, which share no code with what they judge. Nothing but [`cli`] knows of it.
 
 pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
 mod crash;
+pub mod demo;
 pub mod deploy;
 pub mod diagnostic;
 pub mod dns;

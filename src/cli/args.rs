@@ -162,6 +162,8 @@ pub enum Command {
     /// The shipped policies, and the exhaustive check of any
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// A whole change of CA on a small world of its own, on this machine, without any set-up
+    Demo(super::demo::DemoArgs),
 }
 
 /// What can be asked of policies.

@@ -2,9 +2,10 @@
 //!
 //! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
 //! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
-//! [`history`], [`policy`], [`tlsa`]. What people read is worded in [`report`].
+//! [`history`], [`policy`], [`tlsa`], [`demo`]. What people read is worded in [`report`].
 
 pub mod args;
+pub mod demo;
 mod history;
 mod live;
 mod plan;
@@ -34,6 +35,8 @@ enum Failure {
     Usage(String),
     /// Another pass holds the ledger (exit 3).
     Held(String),
+    /// Somebody stopped a demonstration (exit 130, as a shell has it).
+    Stopped,
     /// The ledger is broken, or the like (exit 1).
     Broken {
         /// What happened.
@@ -47,7 +50,7 @@ impl Failure {
     /// Says it, unless it has been said.
     fn tell(&self, err: &mut dyn Write) {
         let _ = match self {
-            Self::Attention => Ok(()),
+            Self::Attention | Self::Stopped => Ok(()),
             Self::Usage(message) | Self::Held(message) => writeln!(err, "rollover: {message}"),
             Self::Broken { message, hint } => writeln!(err, "rollover: {message}\n  hint: {hint}"),
         };
@@ -59,6 +62,7 @@ impl Failure {
             Self::Attention | Self::Broken { .. } => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
             Self::Held(_) => ExitCode::from(3),
+            Self::Stopped => ExitCode::from(130),
         }
     }
 }
@@ -102,21 +106,20 @@ fn start_log(global: &Global) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(level))
         .with_writer(std::io::stderr)
-        .with_ansi(colours(global));
+        // Asked for colours, it panics: the library is built without them.
+        .with_ansi(false);
     match global.log_format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),
     }
 }
 
-/// Whether standard error may have colours.
-fn colours(global: &Global) -> bool {
+/// Whether what is written to `stream` may have colours.
+fn colours(global: &Global, stream: &impl IsTerminal) -> bool {
     match global.color {
         args::Color::Always => true,
         args::Color::Never => false,
-        args::Color::Auto => {
-            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-        }
+        args::Color::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     }
 }
 
@@ -128,6 +131,7 @@ async fn dispatch(
 ) -> Result<(), Failure> {
     match &cli.command {
         Some(Command::Policy(command)) => policy::run(command, out).await,
+        Some(Command::Demo(arguments)) => demo::run(&cli.global, arguments, out).await,
         Some(Command::Tlsa(arguments)) => show_tlsa(&cli.global, arguments, out, err).await,
         Some(Command::History { json, limit }) => {
             let world = World::open_for_reading(&cli.global)?;
