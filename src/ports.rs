@@ -367,7 +367,8 @@ pub trait Deployer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Where a file exists and cannot be read as key and chain.
+    /// Where a file exists and cannot be read as key and chain;
+    /// [`DeployError::NothingToRead`] where this deployer never reads anything back.
     async fn current(&self) -> Result<Vec<Credential>, DeployError>;
 
     /// Replaces what the mail server reads, and makes it read it.
@@ -433,6 +434,36 @@ pub enum DeployError {
         /// What it printed, each line indented, with a line break before it; or nothing.
         output: String,
     },
+    /// Other machines could not be read, or not changed.
+    #[error("{reason}")]
+    Machines {
+        /// Which, and why; and what became of the others.
+        reason: String,
+    },
+    /// What is in place cannot be read back: the configuration names no way.
+    #[error("what is in place cannot be read back")]
+    NothingToRead,
+}
+
+impl DeployError {
+    /// What the operator can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::File { .. } | Self::Write { .. } | Self::Content { .. } => {
+                "mend what the message names; the next pass tries again"
+            }
+            Self::NoPlace { .. } => "name a file for each of `key-types`",
+            Self::Reload { .. } => "mend the command or the mail server; the next pass tries again",
+            Self::Machines { .. } => {
+                "see that `ssh -o BatchMode=yes MACHINE true` works for the user that runs \
+                 rollover, and what the message says of the machine; one that is gone for good is \
+                 taken out of `machines`. The next pass tries again"
+            }
+            Self::NothingToRead => {
+                "name a `read-command`, or let every address present the certificate"
+            }
+        }
+    }
 }
 
 /// One line of a host's history: what was seen, what followed from it, and what came of it.
