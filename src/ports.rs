@@ -434,10 +434,16 @@ pub enum DeployError {
         /// What it printed, each line indented, with a line break before it; or nothing.
         output: String,
     },
-    /// Other machines could not be read, or not changed.
+    /// Other machines could not be read, or not be changed and were led back.
     #[error("{reason}")]
     Machines {
         /// Which, and why; and what became of the others.
+        reason: String,
+    },
+    /// Some of several machines could not be prepared, so that none was changed.
+    #[error("{reason}")]
+    NotBegun {
+        /// Which, and why.
         reason: String,
     },
     /// What is in place cannot be read back: the configuration names no way.
@@ -446,6 +452,11 @@ pub enum DeployError {
 }
 
 impl DeployError {
+    /// Whether it is certain that nothing was changed anywhere.
+    pub fn surely_without_effect(&self) -> bool {
+        matches!(self, Self::NotBegun { .. })
+    }
+
     /// What the operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -454,7 +465,7 @@ impl DeployError {
             }
             Self::NoPlace { .. } => "name a file for each of `key-types`",
             Self::Reload { .. } => "mend the command or the mail server; the next pass tries again",
-            Self::Machines { .. } => {
+            Self::Machines { .. } | Self::NotBegun { .. } => {
                 "see that `ssh -o BatchMode=yes MACHINE true` works for the user that runs \
                  rollover, and what the message says of the machine; one that is gone for good is \
                  taken out of `machines`. The next pass tries again"

@@ -11,6 +11,8 @@ packages=(
   postfix                          # the mail server
   hash-slinger                     # another maker of TLSA records
   openssl libssl3                  # another judge of DANE
+  openssh-client openssh-server    # machines that files are deployed to
+  dovecot-imapd nginx-light        # other servers that present certificates
   iproute2 procps sqlite3
 )
 

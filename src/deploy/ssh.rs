@@ -180,8 +180,10 @@ impl Ssh {
 
     /// What a failed call of ssh means.
     fn fault(&self, machine: &str, error: &CommandError) -> Fault {
-        let output = error.output().trim();
-        let last = output.lines().next_back().unwrap_or("ssh said nothing");
+        // ssh ends its own lines as terminals have it, with what is shown as a stray character.
+        let trimmed = |line: &str| line.trim_end_matches(char::REPLACEMENT_CHARACTER).to_owned();
+        let lines: Vec<String> = error.output().trim().lines().map(trimmed).collect();
+        let last = lines.last().map_or("ssh said nothing", String::as_str);
         let by_ssh = |what: String| Fault { message: what, said_by_machine: false };
         match error {
             CommandError::Empty | CommandError::Start(_) => by_ssh(format!("`ssh` {error}")),
@@ -189,7 +191,6 @@ impl Ssh {
                 by_ssh(format!("{machine} cannot be reached by ssh: {last}"))
             }
             CommandError::Failed { end: End::Exited(_), .. } => {
-                let lines: Vec<&str> = output.lines().collect();
                 let message = format!("{machine} says: {}", lines.join("; "));
                 Fault { message, said_by_machine: true }
             }
@@ -355,7 +356,7 @@ impl Deployer for Ssh {
                 1 => faults.join("; "),
                 _ => format!("{}; no machine was changed", faults.join("; ")),
             };
-            return Err(DeployError::Machines { reason });
+            return Err(DeployError::NotBegun { reason });
         }
         let switched = self.switch(&contents).await;
         if switched.iter().any(|outcome| outcome.result.is_err()) {

@@ -291,6 +291,7 @@ impl HostPass {
         bundle: BundleId,
         event: Event,
     ) -> Result<(), PassError> {
+        let before = progress.state.clone();
         let now = self.ports.clock.now();
         transition::intend_deployment(&mut progress.state, bundle, now);
         self.intend(progress, &event)?;
@@ -300,6 +301,9 @@ impl HostPass {
                 Ok(self.conclude(progress, event, output)?)
             }
             Err(error) => {
+                if error.surely_without_effect() {
+                    transition::retract_deployment(&mut progress.state, &before);
+                }
                 let report =
                     self.deploy_report(&error.to_string(), "the new certificate", error.hint());
                 Ok(self.fail(progress, Step::Deploy, report, event)?)

@@ -17,6 +17,7 @@ pub mod mail;
 pub mod namespace;
 pub mod nsd;
 pub mod pebble;
+pub mod sshd;
 pub mod tool;
 pub mod unbound;
 
