@@ -266,12 +266,9 @@ impl Situation<'_> {
         if !unseen.is_empty() && !failed {
             return self.wait(unseen);
         }
-        if self.intent.keyless.contains(&id) {
-            return Decision::Stuck(vec![self.without_key(&progress)]);
-        }
         let Some(deployment) = deployment else {
             if !failed {
-                return Decision::Act(Action::Deploy { bundle: id });
+                return self.put(id, &progress);
             }
             return self.wait(vec![Reason::NextPass { step: Step::Deploy }]);
         };
@@ -279,22 +276,25 @@ impl Situation<'_> {
             return self.restore(id, None);
         }
         let Some(done) = deployment.done else {
-            return Decision::Act(Action::Deploy { bundle: id });
+            return self.put(id, &progress);
         };
         let timeout = self.spec.policy.timing.probe_timeout;
         match self.now.until_elapsed(&done, timeout) {
             Some(until) => self.linger(progress.reasons(), until),
             // An address that says nothing is no worse off with the new chain than with the old.
             // It was in place everywhere before: some process came back with the old chain.
-            None if deployment.shown => self.act(Action::Deploy { bundle: id }),
+            None if deployment.shown => self.put(id, &progress),
             None if progress.shows_others() => self.restore(id, Some(progress.describe())),
             None => self.wait(progress.reasons()),
         }
     }
 
-    /// The problem that the target has to be put in place, and cannot be.
-    fn without_key(&self, progress: &Progress) -> Problem {
-        Problem {
+    /// Puts the target in place, if its keys are at hand.
+    fn put(&self, id: BundleId, progress: &Progress) -> Decision {
+        if !self.intent.keyless.contains(&id) {
+            return self.act(Action::Deploy { bundle: id });
+        }
+        Decision::Stuck(vec![Problem {
             message: format!(
                 "the certificate that {} is to go back to cannot be put in place, since its private \
                  key was never in the state directory, and {}; the records fit what is presented",
@@ -302,7 +302,7 @@ impl Situation<'_> {
                 progress.describe()
             ),
             hint: "put it in place by hand, or go on to another one: `rollover --renew`".to_owned(),
-        }
+        }])
     }
 
     /// Puts the bundle that was there before `target` back; it still fits all that is cached.
