@@ -164,6 +164,18 @@ pub enum PublishError {
         /// Its response code, by name.
         rcode: String,
     },
+    /// There is an alias where records should be, and none that could be followed: a wildcard's, or
+    /// one that the zone's name servers do not have yet.
+    #[error(
+        "{server} has an alias at {what} that is not followed: it comes from a wildcard, or not \
+         every name server has it"
+    )]
+    Alias {
+        /// The server asked.
+        server: String,
+        /// The records concerned.
+        what: String,
+    },
     /// The server does not know the TSIG key (BADKEY).
     #[error("{server} does not know the TSIG key `{key}`")]
     BadKey {
@@ -239,6 +251,7 @@ impl PublishError {
                 Remedy::RetryLater { not_before: None }
             }
             Self::Refused { .. }
+            | Self::Alias { .. }
             | Self::BadKey { .. }
             | Self::BadSignature { .. }
             | Self::BadTime { .. }
@@ -259,6 +272,10 @@ impl PublishError {
             Self::Refused { .. } => {
                 "allow this key to change these records in the server's configuration (BIND: \
                  update-policy) and check that the server is primary for the zone"
+            }
+            Self::Alias { .. } => {
+                "put an alias at the owner itself, or the records: what a wildcard gives would be \
+                 half-overridden by a change"
             }
             Self::BadKey { .. } => {
                 "put the key's stanza into the server's configuration, or correct tsig-key-file"
