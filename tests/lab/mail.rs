@@ -106,7 +106,7 @@ postlog   unix-dgram n  -       n       -       1       postlogd
 ";
 
 /// Whether a mail server greets at an address.
-fn greets(lab: &Lab, address: &str) -> bool {
+pub fn greets(lab: &Lab, address: &str) -> bool {
     let script = "import socket,sys\n\
                   s=socket.create_connection((sys.argv[1],25),2);s.settimeout(5)\n\
                   sys.exit(0 if s.recv(512).startswith(b'220') else 1)";

@@ -19,6 +19,8 @@ mod faults;
 mod killed;
 mod reload;
 mod renewal;
+mod services;
 mod shapes;
 mod ssh;
 mod stage;
+mod zones;
