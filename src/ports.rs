@@ -164,6 +164,18 @@ pub enum PublishError {
         /// Its response code, by name.
         rcode: String,
     },
+    /// There is an alias where records should be, and none that could be followed: a wildcard's, or
+    /// one that the zone's name servers do not have yet.
+    #[error(
+        "{server} has an alias at {what} that is not followed: it comes from a wildcard, or not \
+         every name server has it"
+    )]
+    Alias {
+        /// The server asked.
+        server: String,
+        /// The records concerned.
+        what: String,
+    },
     /// The server does not know the TSIG key (BADKEY).
     #[error("{server} does not know the TSIG key `{key}`")]
     BadKey {
@@ -239,6 +251,7 @@ impl PublishError {
                 Remedy::RetryLater { not_before: None }
             }
             Self::Refused { .. }
+            | Self::Alias { .. }
             | Self::BadKey { .. }
             | Self::BadSignature { .. }
             | Self::BadTime { .. }
@@ -259,6 +272,10 @@ impl PublishError {
             Self::Refused { .. } => {
                 "allow this key to change these records in the server's configuration (BIND: \
                  update-policy) and check that the server is primary for the zone"
+            }
+            Self::Alias { .. } => {
+                "put an alias at the owner itself, or the records: what a wildcard gives would be \
+                 half-overridden by a change"
             }
             Self::BadKey { .. } => {
                 "put the key's stanza into the server's configuration, or correct tsig-key-file"
@@ -367,7 +384,8 @@ pub trait Deployer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Where a file exists and cannot be read as key and chain.
+    /// Where a file exists and cannot be read as key and chain;
+    /// [`DeployError::NothingToRead`] where this deployer never reads anything back.
     async fn current(&self) -> Result<Vec<Credential>, DeployError>;
 
     /// Replaces what the mail server reads, and makes it read it.
@@ -433,6 +451,47 @@ pub enum DeployError {
         /// What it printed, each line indented, with a line break before it; or nothing.
         output: String,
     },
+    /// Other machines could not be read, or not be changed and were led back.
+    #[error("{reason}")]
+    Machines {
+        /// Which, and why; and what became of the others.
+        reason: String,
+    },
+    /// Some of several machines could not be prepared, so that none was changed.
+    #[error("{reason}")]
+    NotBegun {
+        /// Which, and why.
+        reason: String,
+    },
+    /// What is in place cannot be read back: the configuration names no way.
+    #[error("what is in place cannot be read back")]
+    NothingToRead,
+}
+
+impl DeployError {
+    /// Whether it is certain that nothing was changed anywhere.
+    pub fn surely_without_effect(&self) -> bool {
+        matches!(self, Self::NotBegun { .. })
+    }
+
+    /// What the operator can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::File { .. } | Self::Write { .. } | Self::Content { .. } => {
+                "mend what the message names; the next pass tries again"
+            }
+            Self::NoPlace { .. } => "name a file for each of `key-types`",
+            Self::Reload { .. } => "mend the command or the mail server; the next pass tries again",
+            Self::Machines { .. } | Self::NotBegun { .. } => {
+                "see that `ssh -o BatchMode=yes MACHINE true` works for the user that runs \
+                 rollover, and what the message says of the machine; one that is gone for good is \
+                 taken out of `machines`. The next pass tries again"
+            }
+            Self::NothingToRead => {
+                "name a `read-command`, or let every address present the certificate"
+            }
+        }
+    }
 }
 
 /// One line of a host's history: what was seen, what followed from it, and what came of it.

@@ -11,6 +11,9 @@ packages=(
   postfix                          # the mail server
   hash-slinger                     # another maker of TLSA records
   openssl libssl3                  # another judge of DANE
+  openssh-client openssh-server    # machines that files are deployed to
+  dovecot-imapd nginx-light        # other servers that present certificates
+  libidn12                         # for Exim, see below
   iproute2 procps sqlite3
 )
 
@@ -19,10 +22,14 @@ for package in "${packages[@]}"; do
   status=$(dpkg-query --show --showformat='${db:Status-Abbrev}' "$package" 2>/dev/null || true)
   [ "${status:0:2}" = ii ] || missing+=("$package")
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
+
+# Exim conflicts with Postfix as a package, so that its program alone is unpacked, beside.
+exim=/opt/rollover-lab/usr/sbin/exim4
+
+[ ${#missing[@]} -gt 0 ] || [ ! -x "$exim" ] || exit 0
 
 if [ "$(id -u)" != 0 ]; then
-  echo "missing packages, and only root can install them: ${missing[*]}" >&2
+  echo "missing packages, and only root can install them: ${missing[*]} exim4-daemon-light" >&2
   exit 1
 fi
 
@@ -37,4 +44,14 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+[ ${#missing[@]} -eq 0 ] ||
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+
+if [ ! -x "$exim" ]; then
+  unpacked=$(mktemp -d)
+  (cd "$unpacked" && apt-get download -qq exim4-daemon-light 2>/dev/null)
+  dpkg -x "$unpacked"/exim4-daemon-light_*.deb /opt/rollover-lab
+  rm -r "$unpacked"
+  getent passwd Debian-exim >/dev/null ||
+    useradd --system --user-group --no-create-home --shell /usr/sbin/nologin Debian-exim
+fi

@@ -9,13 +9,13 @@ use tokio::task::JoinSet;
 use super::Failure;
 use super::args::Global;
 use crate::clock::SystemClock;
-use crate::config::{self, Configuration, Environment, HostConfig, IssuerConfig};
-use crate::deploy::Files;
+use crate::config::{self, Configuration, DeployConfig, Environment, HostConfig, IssuerConfig};
+use crate::deploy::{Exec, Files, Ssh};
 use crate::dns::{Anchors, Authority, Rfc2136, TsigKey};
 use crate::issuer::{Acme, Limits, OwnCa, Surroundings};
 use crate::ledger::{LockError, SqliteLedger};
 use crate::pass::{HostPass, HostPorts, PassError, Report};
-use crate::ports::{Clock, IssueError, Issuer, LedgerError, Publisher};
+use crate::ports::{Clock, Deployer, IssueError, Issuer, LedgerError, Publisher};
 use crate::probe::TlsProbe;
 use crate::randomness::SystemRandomness;
 use crate::rollover::action::Request;
@@ -142,11 +142,22 @@ impl Shared {
             dns: self.dns.clone(),
             publisher,
             issuers,
-            deployer: Arc::new(Files::new(host.deploy.clone(), host.key_types.clone())),
+            deployer: self.deployer(&host),
             probe: Arc::new(TlsProbe::new(PROBE_LIMIT)),
             ledger: self.ledger.clone(),
         };
         Ok(HostPass::new(host, ports))
+    }
+
+    /// What carries a host's credentials to where they go.
+    fn deployer(&self, host: &HostConfig) -> Arc<dyn Deployer> {
+        match host.deploy.clone() {
+            DeployConfig::Files(config) => Arc::new(Files::new(config, host.key_types.clone())),
+            DeployConfig::Exec(config) => {
+                Arc::new(Exec::new(config, host, &self.configuration.state_dir))
+            }
+            DeployConfig::Ssh(config) => Arc::new(Ssh::new(config, host.key_types.clone())),
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::*;
 
 /// A limit that no well-behaved command of these tests reaches.
-const AMPLE: Span = Span::from_seconds(60);
+pub(super) const AMPLE: Span = Span::from_seconds(60);
 
 /// An argv that lets the shell run `script`: the tests' commands, not the program's.
-fn shell(script: &str) -> Vec<String> {
+pub(super) fn shell(script: &str) -> Vec<String> {
     ["sh", "-c", script].map(str::to_owned).to_vec()
 }
 

@@ -1,12 +1,17 @@
 //! The `deploy` tables: where key and chain go, and who reads them there.
 //!
 //! A host's table wins over `[defaults.deploy]` key by key, but for the keys that say where: they
-//! belong together, and a host that names any of them has named them all.
+//! belong together, and a host that names any of them has named them all. Defaults of another type
+//! are none. What types other than `files` have of their own is [`far`].
+
+mod far;
 
 use std::path::PathBuf;
 
+use self::far::FarKeys;
 use super::context::{Item, Table, complain, path};
-use super::{FilesConfig, Place};
+use super::{DeployConfig, FilesConfig, Place};
+use crate::diagnostic::Location;
 use crate::pki::KeyType;
 use crate::table::{Complaint, Given, Reports, Spot, unknown};
 use crate::time::Span;
@@ -18,11 +23,37 @@ const DEFAULT_MODE: u32 = 0o600;
 /// service manager that waits for them its own 90 seconds at most.
 const RELOAD_TIMEOUT: Span = Span::from_seconds(60);
 
+/// What carries a host's credentials to where they go.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Kind {
+    /// This program, on this machine.
+    #[default]
+    Files,
+    /// A command of the operator's.
+    Exec,
+    /// ssh.
+    Ssh,
+}
+
+impl Kind {
+    /// Every kind.
+    const ALL: [Self; 3] = [Self::Files, Self::Exec, Self::Ssh];
+
+    /// The name in the configuration.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Exec => "exec",
+            Self::Ssh => "ssh",
+        }
+    }
+}
+
 /// The keys of a `deploy` table as written.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DeployKeys {
     /// What carries the files there.
-    kind: Given<()>,
+    kind: Given<Kind>,
     /// Where they go.
     place: PlaceKeys,
     /// The files' owner.
@@ -33,6 +64,10 @@ pub(super) struct DeployKeys {
     mode: Given<u32>,
     /// The command that makes the server read them.
     reload: Given<Vec<String>>,
+    /// Where that command's program is a relative path, which means something on this machine alone.
+    relative_reload: Option<Location>,
+    /// What the types other than `files` have of their own.
+    far: FarKeys,
 }
 
 /// The keys that say where the files go.
@@ -44,13 +79,15 @@ struct PlaceKeys {
     certificate_file: Given<PathBuf>,
     /// The key alone.
     key_file: Given<PathBuf>,
+    /// The first of them that is a relative path, which means something on this machine alone.
+    relative: Option<Location>,
 }
 
 /// What a `deploy` table means for a host.
 pub(super) struct Deployment {
     /// The meaning.
-    pub(super) files: FilesConfig,
-    /// Every file that is written.
+    pub(super) config: DeployConfig,
+    /// Every file that is written; one on another machine with that machine's name before it.
     pub(super) targets: Vec<Spot<PathBuf>>,
 }
 
@@ -72,17 +109,22 @@ impl DeployKeys {
             // The keys of another type are not ours to judge.
             return Self { kind, ..Self::default() };
         }
+        let relative = far::relative_file(&mut table);
+        let relative_reload = far::relative_reload(&mut table);
         let keys = Self {
             kind,
             place: PlaceKeys {
                 chain_files: table.given("chain-file", chain_files),
                 certificate_file: table.given("certificate-file", path),
                 key_file: table.given("key-file", path),
+                relative,
             },
             owner: table.given("owner", |item| item.parse(account)),
             group: table.given("group", |item| item.parse(account)),
             mode: table.given("mode", |item| item.parse(mode)),
-            reload: table.given("reload", reload),
+            reload: table.given("reload", argv),
+            relative_reload,
+            far: FarKeys::read(&mut table),
         };
         table.finish();
         keys
@@ -93,9 +135,18 @@ impl DeployKeys {
         Self { kind: Given::Wrong, ..Self::default() }
     }
 
+    /// The type; the usual one where none is named.
+    fn kind(&self) -> Kind {
+        self.kind.spot().map(|spot| spot.value).unwrap_or_default()
+    }
+
     /// These keys, and those of `defaults` for what they do not say.
     pub(super) fn over(&self, defaults: &Self) -> Self {
+        if !self.kind.is_absent() && self.kind() != defaults.kind() {
+            return self.clone();
+        }
         let place = if self.place.is_absent() { &defaults.place } else { &self.place };
+        let reload_is_of = if self.reload.is_absent() { defaults } else { self };
         Self {
             kind: self.kind.or(&defaults.kind),
             place: place.clone(),
@@ -103,6 +154,8 @@ impl DeployKeys {
             group: self.group.or(&defaults.group),
             mode: self.mode.or(&defaults.mode),
             reload: self.reload.or(&defaults.reload),
+            relative_reload: reload_is_of.relative_reload.clone(),
+            far: self.far.over(&defaults.far),
         }
     }
 
@@ -111,16 +164,61 @@ impl DeployKeys {
         if let Given::Wrong = self.kind {
             return None;
         }
-        let (place, targets) = self.place.settle(recipient)?;
+        let kind = self.kind();
+        self.refuse_strangers(kind, recipient);
+        match kind {
+            Kind::Files => {
+                let (files, targets) = self.files(recipient)?;
+                Some(Deployment { config: DeployConfig::Files(files), targets })
+            }
+            Kind::Exec => {
+                let config = DeployConfig::Exec(self.far.exec(recipient)?);
+                Some(Deployment { config, targets: Vec::new() })
+            }
+            Kind::Ssh => self.ssh(recipient),
+        }
+    }
+
+    /// What these keys say of files, and every file that they name.
+    fn files(&self, recipient: &Recipient<'_>) -> Option<(FilesConfig, Vec<Spot<PathBuf>>)> {
+        let (place, targets) = self.place.clone().settle(recipient)?;
         let files = FilesConfig {
             place,
-            owner: self.owner.value(),
-            group: self.group.value(),
-            mode: self.mode.value().unwrap_or(DEFAULT_MODE),
-            reload: self.reload.value().unwrap_or_default(),
+            owner: self.owner.clone().value(),
+            group: self.group.clone().value(),
+            mode: self.mode.clone().value().unwrap_or(DEFAULT_MODE),
+            reload: self.reload.clone().value().unwrap_or_default(),
             reload_timeout: RELOAD_TIMEOUT,
         };
-        Some(Deployment { files, targets })
+        Some((files, targets))
+    }
+
+    /// Reports every key that the type has no use for: what an operator wrote and nothing heeds
+    /// would be a promise that is not kept.
+    fn refuse_strangers(&self, kind: Kind, recipient: &Recipient<'_>) {
+        fn at<T>(given: &Given<T>) -> Option<&Location> {
+            given.spot().map(|spot| &spot.at)
+        }
+        let of_files = [
+            ("chain-file", at(&self.place.chain_files)),
+            ("certificate-file", at(&self.place.certificate_file)),
+            ("key-file", at(&self.place.key_file)),
+            ("owner", at(&self.owner)),
+            ("group", at(&self.group)),
+            ("mode", at(&self.mode)),
+            ("reload", at(&self.reload)),
+        ];
+        let of_files = of_files.map(|(key, at)| (key, at, [Kind::Files, Kind::Ssh].as_slice()));
+        for (key, at, kinds) in of_files.into_iter().chain(self.far.places()) {
+            let Some(at) = at.filter(|_| !kinds.contains(&kind)) else { continue };
+            let types: Vec<String> = kinds.iter().map(|k| format!("`{}`", k.as_str())).collect();
+            let message = format!(
+                "`{key}` is of no use with deploy type `{}`: it belongs to {}",
+                kind.as_str(),
+                types.join(" and ")
+            );
+            complain(recipient.reports, at, Complaint::new(message));
+        }
     }
 }
 
@@ -230,14 +328,9 @@ fn counted(number: usize, what: &str) -> String {
 }
 
 /// Recognises a deployment's type.
-fn known_type(text: &str) -> Result<(), Complaint> {
-    match text {
-        "files" => Ok(()),
-        "exec" | "ssh" => Err(Complaint::new(format!(
-            "deploy type `{text}` is not supported yet: this version deploys files on this machine"
-        ))),
-        _ => Err(unknown("deploy type", text, ["files"])),
-    }
+fn known_type(text: &str) -> Result<Kind, Complaint> {
+    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    kind.ok_or_else(|| unknown("deploy type", text, Kind::ALL.map(Kind::as_str)))
 }
 
 /// Reads a file, or a list of files.
@@ -252,7 +345,7 @@ fn chain_files(item: Item<'_>) -> Option<Vec<Spot<PathBuf>>> {
 /// Reads the name or number of an account or a group.
 fn account(text: &str) -> Result<String, Complaint> {
     let odd = |c: char| c.is_whitespace() || c.is_control() || c == ':' || c == '/';
-    if text.is_empty() || text.contains(odd) {
+    if text.is_empty() || text.starts_with('-') || text.contains(odd) {
         return Err(Complaint::new(format!("`{text}` is no account's name")));
     }
     Ok(text.to_owned())
@@ -281,10 +374,11 @@ fn mode(text: &str) -> Result<u32, Complaint> {
 }
 
 /// Reads an argv. A program with a slash in it is a path, relative to the file it is named in.
-fn reload(item: Item<'_>) -> Option<Vec<String>> {
+fn argv(item: Item<'_>) -> Option<Vec<String>> {
+    let key = item.key();
     if let Some(line) = item.as_str() {
-        let complaint = Complaint::new("`reload` takes an argv, never a shell line");
-        return item.complain(complaint.with_hint(argv_hint(line)));
+        let complaint = Complaint::new(format!("`{key}` takes an argv, never a shell line"));
+        return item.complain(complaint.with_hint(argv_hint(key, line)));
     }
     let words = item.list("an argv such as [\"postfix\", \"reload\"]", |word| {
         word.parse(|text| match text.contains('\0') {
@@ -307,12 +401,12 @@ fn reload(item: Item<'_>) -> Option<Vec<String>> {
 }
 
 /// What to write instead of a shell line.
-fn argv_hint(line: &str) -> String {
+fn argv_hint(key: &str, line: &str) -> String {
     let special = |c: char| !(c.is_alphanumeric() || " /._-+=:,@".contains(c));
     if line.trim().is_empty() || line.contains(special) {
-        return "put the line into a script and write `reload = [\"/path/to/script\"]`".to_owned();
+        return format!("put the line into a script and write `{key} = [\"/path/to/script\"]`");
     }
     let words: Vec<String> =
         line.split(' ').filter(|w| !w.is_empty()).map(|w| format!("\"{w}\"")).collect();
-    format!("write `reload = [{}]`", words.join(", "))
+    format!("write `{key} = [{}]`", words.join(", "))
 }

@@ -147,7 +147,7 @@ impl HostKeys {
                 tlsa_ttl: self.tlsa_ttl.value(),
                 foreign_records: self.foreign_records.value().unwrap_or(ForeignRecords::Keep),
                 ignore_name_servers: self.ignore_name_servers.value().unwrap_or_default(),
-                deploy: deployment?.files,
+                deploy: deployment?.config,
             })
         };
         Settled { config: config(), owners, names_at, targets }

@@ -181,7 +181,7 @@ pub struct HostConfig {
     /// Name servers left out of the propagation check, by name or address.
     pub ignore_name_servers: Vec<String>,
     /// Where its credentials go.
-    pub deploy: FilesConfig,
+    pub deploy: DeployConfig,
 }
 
 impl HostConfig {
@@ -204,6 +204,52 @@ pub struct Service {
     pub connect_port: u16,
     /// What is spoken there.
     pub protocol: Protocol,
+}
+
+/// Where a host's credentials go, and what carries them there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DeployConfig {
+    /// Files on this machine.
+    Files(FilesConfig),
+    /// A command of the operator's.
+    Exec(ExecConfig),
+    /// Files on other machines, by ssh.
+    Ssh(SshConfig),
+}
+
+/// A command of the operator's that deploys.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExecConfig {
+    /// The command: an argv.
+    pub command: Vec<String>,
+    /// The command that prints what is in place, where there is one.
+    pub read_command: Option<Vec<String>>,
+    /// How long each of them may take.
+    pub timeout: Span,
+}
+
+/// Files on other machines, which together are the host.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SshConfig {
+    /// The machines, as ssh is given them; never empty.
+    pub machines: Vec<String>,
+    /// What else ssh is given.
+    pub arguments: Vec<String>,
+    /// The files on each machine, and its reload command.
+    pub files: FilesConfig,
+    /// In which order the machines switch.
+    pub order: MachineOrder,
+    /// How long a connection may take to come about.
+    pub connect_timeout: Span,
+}
+
+/// In which order several machines switch to a new credential.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MachineOrder {
+    /// One after another, as they are listed.
+    OneByOne,
+    /// All at once.
+    Together,
 }
 
 /// Files that a mail server reads.

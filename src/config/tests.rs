@@ -123,6 +123,14 @@ fn each_bad_file_gives_its_exact_message() {
     }
 }
 
+/// The files that a host deploys to.
+fn files(host: &HostConfig) -> &FilesConfig {
+    match &host.deploy {
+        DeployConfig::Files(files) => files,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// The meaning of [`HOUSE`] and `hosts`.
 fn parsed(hosts: &str) -> Configuration {
     let memory = Memory::new(&format!("{HOUSE}{hosts}"));
@@ -158,7 +166,7 @@ fn a_host_has_defaults_for_all_but_where_its_files_go() {
             ),
         }
     "#]]
-    .assert_debug_eq(&host.deploy);
+    .assert_debug_eq(files(host));
     expect![[r#"
         OwnCa(
             OwnCaConfig {
@@ -205,11 +213,11 @@ tlsa-ttl = "1h"
     assert_eq!(a.services[0].connect_port, 10025);
     assert_eq!(a.services[1].protocol, Protocol::Tls);
     assert_eq!(b.services.len(), 2);
-    assert_eq!((a.deploy.mode, b.deploy.mode), (0o600, 0o640));
-    assert_eq!(a.deploy.group.as_deref(), Some("postfix"));
-    assert_eq!(a.deploy.reload, ["/etc/rollover/bin/reload", "now"]);
-    assert!(matches!(a.deploy.place, Place::Separate { .. }));
-    assert!(matches!(b.deploy.place, Place::ChainFiles(_)));
+    assert_eq!((files(a).mode, files(b).mode), (0o600, 0o640));
+    assert_eq!(files(a).group.as_deref(), Some("postfix"));
+    assert_eq!(files(a).reload, ["/etc/rollover/bin/reload", "now"]);
+    assert!(matches!(files(a).place, Place::Separate { .. }));
+    assert!(matches!(files(b).place, Place::ChainFiles(_)));
 }
 
 #[test]
@@ -257,7 +265,7 @@ fn included_files_are_read_in_order_and_paths_start_where_they_stand() {
     let hosts: Vec<&String> = configuration.hosts.keys().collect();
     assert_eq!(hosts, ["a", "b"]);
     let place = Place::ChainFiles(vec!["/etc/rollover/conf.d/a.pem".into()]);
-    assert_eq!(configuration.hosts["a"].deploy.place, place);
+    assert_eq!(files(&configuration.hosts["a"]).place, place);
     // In order: it is the second file's definition that is the second one.
     let memory = memory.with("/etc/rollover/conf.d/b.toml", &host("A"));
     expect![[r#"
@@ -402,11 +410,11 @@ fn the_example_is_a_configuration() {
     assert_eq!(configuration.resolver.servers.len(), 2);
     let mx = &configuration.hosts["mx1.example.nl"];
     assert_eq!((mx.key_types.len(), mx.owners().len()), (2, 1));
-    assert_eq!(mx.deploy.reload, ["postfix", "reload"]);
+    assert_eq!(files(mx).reload, ["postfix", "reload"]);
     let mail = &configuration.hosts["mail.example.nl"];
     assert_eq!(mail.owners().len(), 6);
-    let group = mail.deploy.group.as_deref();
-    assert_eq!((mail.deploy.mode, group), (0o640, Some("dovecot")));
+    let group = files(mail).group.as_deref();
+    assert_eq!((files(mail).mode, group), (0o640, Some("dovecot")));
     assert_eq!((&*mail.issuer, &*mail.policy.name), ("house", "dane-ee"));
 }
 
@@ -420,7 +428,7 @@ fn real_files_are_included_and_judged() {
     file.write_all(host.as_bytes()).unwrap();
     let configuration = load(&within("rollover.toml"), &Environment::default()).unwrap();
     let place = Place::ChainFiles(vec![within("conf.d/a.pem")]);
-    assert_eq!(configuration.hosts["included"].deploy.place, place);
+    assert_eq!(files(&configuration.hosts["included"]).place, place);
 
     let open = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(within("rollover.key"), open).unwrap();
@@ -489,4 +497,69 @@ proptest! {
             }
         }
     }
+}
+
+/// What `exec` and `ssh` mean, with their defaults, and that defaults of another type are none.
+#[test]
+fn deployments_by_command_and_by_ssh() {
+    let configuration = parsed(
+        r#"
+[defaults.deploy]
+type = "ssh"
+machines = ["mx1.example.nl", "root@mx2.example.nl", "fe80::1%eth0"]
+ssh = ["-i", "/etc/rollover/ssh.key"]
+chain-file = "/etc/postfix/tls/mail.pem"
+group = "postfix"
+mode = "0640"
+reload = ["postfix", "reload"]
+[hosts.cluster]
+[hosts.pair.deploy]
+machines = ["mx3"]
+order = "together"
+timeout = "90s"
+connect-timeout = "3s"
+[hosts.appliance.deploy]
+type = "exec"
+command = ["bin/push", "--now"]
+read-command = ["cat", "/etc/held.pem"]
+[hosts.local.deploy]
+type = "files"
+chain-file = "local.pem"
+"#,
+    );
+    let host = |name: &str| configuration.hosts[name].deploy.clone();
+    let place = Place::ChainFiles(vec!["/etc/postfix/tls/mail.pem".into()]);
+    let files = FilesConfig {
+        place,
+        owner: None,
+        group: Some("postfix".to_owned()),
+        mode: 0o640,
+        reload: vec!["postfix".to_owned(), "reload".to_owned()],
+        reload_timeout: Span::from_seconds(60),
+    };
+    let cluster = SshConfig {
+        machines: ["mx1.example.nl", "root@mx2.example.nl", "fe80::1%eth0"].map(Into::into).into(),
+        arguments: ["-i", "/etc/rollover/ssh.key"].map(Into::into).into(),
+        files,
+        order: MachineOrder::OneByOne,
+        connect_timeout: Span::from_seconds(10),
+    };
+    assert_eq!(host("cluster"), DeployConfig::Ssh(cluster.clone()));
+    let files = FilesConfig { reload_timeout: Span::from_seconds(90), ..cluster.files.clone() };
+    let pair = SshConfig {
+        machines: vec!["mx3".to_owned()],
+        files,
+        order: MachineOrder::Together,
+        connect_timeout: Span::from_seconds(3),
+        ..cluster
+    };
+    assert_eq!(host("pair"), DeployConfig::Ssh(pair));
+    let appliance = ExecConfig {
+        command: vec!["/etc/rollover/bin/push".to_owned(), "--now".to_owned()],
+        read_command: Some(vec!["cat".to_owned(), "/etc/held.pem".to_owned()]),
+        timeout: Span::from_seconds(300),
+    };
+    assert_eq!(host("appliance"), DeployConfig::Exec(appliance));
+    let DeployConfig::Files(local) = host("local") else { panic!("{:?}", host("local")) };
+    assert_eq!((local.group, local.reload), (None, Vec::new()));
 }

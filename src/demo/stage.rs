@@ -190,7 +190,7 @@ fn host(policy: Policy, deploy: FilesConfig, port: u16) -> HostConfig {
         tlsa_ttl: None,
         foreign_records: ForeignRecords::Keep,
         ignore_name_servers: Vec::new(),
-        deploy,
+        deploy: crate::config::DeployConfig::Files(deploy),
     }
 }
 

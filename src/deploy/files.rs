@@ -1,12 +1,11 @@
 //! The deployer that writes files and runs a reload command.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 
-use super::{bundle, file, generation};
-use crate::command;
+use super::{bundle, file, generation, place};
+use crate::command::{self, CommandError};
 use crate::config::{FilesConfig, Place};
 use crate::crash;
 use crate::durable::{self, Access};
@@ -68,13 +67,7 @@ impl Files {
         credentials: &[Credential],
         access: Access,
     ) -> Result<(), DeployError> {
-        let mut placed: BTreeMap<&Path, &Credential> = BTreeMap::new();
-        for credential in credentials {
-            let path = self.chain_file(files, credential.key_type)?;
-            if placed.insert(path, credential).is_some() {
-                return Err(DeployError::NoPlace { key_type: credential.key_type });
-            }
-        }
+        let placed = place::in_chain_files(files, &self.key_types, credentials)?;
         for path in placed.keys() {
             file::refuse_link(path)?;
             durable::sweep(path);
@@ -92,25 +85,6 @@ impl Files {
         Ok(())
     }
 
-    /// The chain file of a key type.
-    ///
-    /// Where the host's key types were changed, what was there before may have to be put back. It
-    /// goes into the file of its family, or into the only file.
-    fn chain_file<'a>(
-        &self,
-        files: &'a [PathBuf],
-        key_type: KeyType,
-    ) -> Result<&'a Path, DeployError> {
-        let position = |wanted: &dyn Fn(&KeyType) -> bool| self.key_types.iter().position(wanted);
-        let file = match files {
-            [only] => Some(only),
-            _ => position(&|other| *other == key_type)
-                .or_else(|| position(&|other| other.family() == key_type.family()))
-                .and_then(|position| files.get(position)),
-        };
-        file.map(PathBuf::as_path).ok_or(DeployError::NoPlace { key_type })
-    }
-
     /// Makes the mail server read its files.
     async fn reload(&self) -> Result<Deployed, DeployError> {
         let FilesConfig { reload, reload_timeout, .. } = &self.config;
@@ -123,11 +97,7 @@ impl Files {
                 crash::point("deployment: reloaded");
                 Ok(Deployed { output })
             }
-            Err(error) => {
-                let output = error.output().lines().map(|line| format!("\n    {line}")).collect();
-                let (command, what) = (command::quoted(reload), error.to_string());
-                Err(DeployError::Reload { command, what, output })
-            }
+            Err(error) => Err(failed_command(reload, &error)),
         }
     }
 
@@ -155,6 +125,13 @@ impl Deployer for Files {
         self.on_disk(move |files| files.write(&credentials)).await?;
         self.reload().await
     }
+}
+
+/// A command that failed, with what it printed.
+pub(super) fn failed_command(argv: &[String], error: &CommandError) -> DeployError {
+    let output = error.output().lines().map(|line| format!("\n    {line}")).collect();
+    let (command, what) = (command::quoted(argv), error.to_string());
+    DeployError::Reload { command, what, output }
 }
 
 #[cfg(test)]

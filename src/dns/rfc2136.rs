@@ -239,7 +239,7 @@ impl Publisher for Rfc2136 {
             return Err(refused(format!("not authoritative for {}", self.zone(zone).absolute())));
         }
         if of_type(&answer.answers, &wire, RecordType::CNAME).next().is_some() {
-            return Err(refused("the name is an alias here".to_owned()));
+            return Err(PublishError::Alias { server: self.server(), what });
         }
         let found: Vec<&WireRecord> = of_type(&answer.answers, &wire, RecordType::TLSA).collect();
         let ttl = found.iter().map(|record| record.ttl).max();

@@ -139,10 +139,12 @@ impl HostPass {
             let at_hand = match source {
                 KeySource::New => None,
                 KeySource::Standby => state.standby.get(key_type).cloned(),
+                // A key that was only ever seen cannot be used again: there is a new one then.
                 KeySource::Present => state
                     .current()
                     .and_then(|bundle| bundle.credentials.get(key_type))
-                    .map(|credential| credential.key.clone()),
+                    .map(|credential| credential.key.clone())
+                    .filter(|key| self.ports.ledger.load_key(&Sha256Digest::of(&key.spki)).is_ok()),
             };
             let key = match at_hand {
                 Some(key) => key,
@@ -289,6 +291,7 @@ impl HostPass {
         bundle: BundleId,
         event: Event,
     ) -> Result<(), PassError> {
+        let before = progress.state.clone();
         let now = self.ports.clock.now();
         transition::intend_deployment(&mut progress.state, bundle, now);
         self.intend(progress, &event)?;
@@ -298,7 +301,11 @@ impl HostPass {
                 Ok(self.conclude(progress, event, output)?)
             }
             Err(error) => {
-                let report = self.deploy_report(&error.to_string(), "the new certificate");
+                if error.surely_without_effect() {
+                    transition::retract_deployment(&mut progress.state, &before);
+                }
+                let report =
+                    self.deploy_report(&error.to_string(), "the new certificate", error.hint());
                 Ok(self.fail(progress, Step::Deploy, report, event)?)
             }
         }
@@ -318,7 +325,8 @@ impl HostPass {
                 "the reload command succeeded, but {} later {seen}",
                 self.spec.policy.timing.probe_timeout
             );
-            let report = self.deploy_report(&message, "the new certificate");
+            let hint = "mend the reload command or the mail server; the next pass tries again";
+            let report = self.deploy_report(&message, "the new certificate", hint);
             transition::fail(&self.spec, &mut progress.state, Step::Deploy, report, now);
         }
         progress.intent.tried.insert(Step::Deploy);
@@ -331,7 +339,8 @@ impl HostPass {
                 Ok(self.conclude(progress, event, output)?)
             }
             Err(error) => {
-                let report = self.deploy_report(&error.to_string(), "the former certificate");
+                let report =
+                    self.deploy_report(&error.to_string(), "the former certificate", error.hint());
                 Ok(self.fail(progress, Step::Restore, report, event)?)
             }
         }
@@ -357,21 +366,20 @@ impl HostPass {
         Ok(self.ports.deployer.deploy(&credentials).await.map(|deployed| {
             match deployed.output.is_empty() {
                 true => DONE.to_owned(),
-                false => format!("done; the reload said: {}", deployed.output),
+                false => format!("done; the command said: {}", deployed.output),
             }
         }))
     }
 
     /// A failed deployment, as it is recorded.
-    fn deploy_report(&self, what: &str, which: &str) -> FailureReport {
+    fn deploy_report(&self, what: &str, which: &str, hint: &str) -> FailureReport {
         FailureReport {
             message: format!(
                 "{which} of {} is not in service: {what}\nthe records fit both certificates, so \
                  mail goes on",
                 self.spec.name
             ),
-            hint: "mend the reload command or the mail server; the next pass tries again"
-                .to_owned(),
+            hint: hint.to_owned(),
             needs_operator: true,
             not_before: None,
         }
@@ -386,7 +394,11 @@ impl HostPass {
     ) -> Result<(), PassError> {
         self.intend(progress, &event)?;
         let leaf = revocation.chain.leaf();
-        let key = self.ports.ledger.load_key(&leaf.spki_sha256())?;
+        let Ok(key) = self.ports.ledger.load_key(&leaf.spki_sha256()) else {
+            transition::conclude_revocation(&mut progress.state, &revocation.chain.id());
+            let result = "not revoked, since its key is not held here: revoke it at its CA by hand";
+            return Ok(self.conclude(progress, event, result.to_owned())?);
+        };
         let result = match self.ports.issuers.get(&revocation.issuer) {
             Some(issuer) => issuer.revoke(leaf, &key).await,
             // Nobody is known who could revoke it; that is no reason to ask for ever.

@@ -6,8 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::task::JoinSet;
 
 use super::HostPass;
-use crate::pki::{Certificate, KeyFamily};
-use crate::ports::{Protocol, PublishError, Remedy};
+use crate::pki::{Certificate, Chain, KeyFamily, KeyType};
+use crate::ports::{DeployError, Protocol, PublishError, Remedy};
+use crate::rollover::action::Problem;
+use crate::rollover::first_sight;
 use crate::rollover::observation::{
     Installed, Listener, Observation, OwnerSight, Sight, Unreadable,
 };
@@ -16,11 +18,27 @@ use crate::tlsa::TlsaOwner;
 
 impl HostPass {
     /// Looks at all that a decision depends on. Never fails: what cannot be seen is part of it.
-    pub(super) async fn look(&self, state: &HostState) -> Observation {
-        let (owners, listeners, installed) =
-            tokio::join!(self.look_at_owners(), self.look_at_listeners(), self.installed(state));
+    ///
+    /// At first sight of a host comes with it why it is not known what is in place, where it is not.
+    pub(super) async fn look(&self, state: &HostState) -> (Observation, Option<Problem>) {
+        let (owners, listeners, held) =
+            tokio::join!(self.look_at_owners(), self.look_at_listeners(), self.held(state));
+        let held = match held {
+            Err(DeployError::NothingToRead) => first_sight::presented(&self.spec.name, &listeners),
+            Err(error) => Err(self.unread(&error)),
+            Ok(chains) => Ok(chains),
+        };
+        let (chains, unread) = match held {
+            Ok(chains) => (chains, None),
+            Err(problem) => (BTreeMap::new(), Some(problem)),
+        };
+        let installed = |(key_type, chain)| {
+            let anchor = self.anchor_of(&chain);
+            Installed { key_type, chain, anchor }
+        };
+        let installed = chains.into_iter().map(installed).collect();
         // Taken last: what was not seen by now was gone by now.
-        Observation { at: self.ports.clock.now(), owners, listeners, installed }
+        (Observation { at: self.ports.clock.now(), owners, listeners, installed }, unread)
     }
 
     /// Asks for every owner's RRset, everywhere.
@@ -87,29 +105,30 @@ impl HostPass {
         }
     }
 
-    /// What the server's files hold, where the ledger knows nothing of the host yet.
-    async fn installed(&self, state: &HostState) -> Vec<Installed> {
+    /// What the deployer finds in place, where the ledger knows nothing of the host yet.
+    async fn held(&self, state: &HostState) -> Result<BTreeMap<KeyType, Chain>, DeployError> {
         if state.current.is_some() || state.rollover.is_some() {
-            return Vec::new();
+            return Ok(BTreeMap::new());
         }
-        match self.ports.deployer.current().await {
-            Ok(credentials) => credentials
-                .into_iter()
-                .map(|found| {
-                    let anchor = self.anchor_of(&found.chain);
-                    Installed { key_type: found.key_type, chain: found.chain, anchor }
-                })
-                .collect(),
-            Err(error) => {
-                tracing::warn!(host = %self.spec.name, %error, "nothing is adopted");
-                Vec::new()
-            }
+        let held = self.ports.deployer.current().await?;
+        Ok(held.into_iter().map(|found| (found.key_type, found.chain)).collect())
+    }
+
+    /// The problem that it is not known what is in place.
+    fn unread(&self, error: &DeployError) -> Problem {
+        Problem {
+            message: format!(
+                "it is not known which certificate {} has in place: {error}\nnothing is begun, so \
+                 that it is not lost",
+                self.spec.name
+            ),
+            hint: error.hint().to_owned(),
         }
     }
 
     /// The trust anchor of a chain that was found in place: what the issuer takes for it that knows
     /// it, else the certificate after the server's own.
-    fn anchor_of(&self, chain: &crate::pki::Chain) -> Option<Certificate> {
+    fn anchor_of(&self, chain: &Chain) -> Option<Certificate> {
         let mut known = self.ports.issuers.values().filter_map(|issuer| {
             let anchors = issuer.known_anchors();
             let is_known = |c: &&Certificate| anchors.iter().any(|a| a.spki() == c.spki());

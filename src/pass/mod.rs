@@ -9,10 +9,11 @@ mod look;
 
 pub use self::act::DONE;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::HostConfig;
+use crate::pki::Sha256Digest;
 use crate::ports::{
     Clock, Deployer, Dns, Event, Issuer, Keymaker, Ledger, LedgerError, Probe, Publisher,
 };
@@ -21,7 +22,7 @@ use crate::rollover::history::Service;
 use crate::rollover::observation::Observation;
 use crate::rollover::phase::Phase;
 use crate::rollover::spec::HostSpec;
-use crate::rollover::state::{HostState, Step};
+use crate::rollover::state::{BundleCredential, BundleId, HostState, Step};
 use crate::rollover::{Intent, decide, request};
 use crate::time::{Span, Timestamp};
 
@@ -191,9 +192,10 @@ impl HostPass {
     /// Where the ledger cannot be read, or the request makes no sense.
     pub async fn preview(&self, request: Option<Request>) -> Result<Report, PassError> {
         let mut state = self.ports.ledger.load(&self.spec.name)?;
-        let seen = self.look(&state).await;
+        let (seen, unread) = self.look(&state).await;
         state.observe(&self.spec, &seen);
-        let intent = Intent { request, ..Intent::default() };
+        let keyless = self.keyless(&state);
+        let intent = Intent { request, unread, keyless, ..Intent::default() };
         let decision = decide(&self.spec, &intent, &state, &seen, seen.at)?;
         Ok(self.report(Progress { state, intent, events: Vec::new() }, decision, seen))
     }
@@ -215,7 +217,9 @@ impl HostPass {
         let mut progress = Progress { state, intent, events: Vec::new() };
         let mut actions = 0;
         loop {
-            let seen = self.look(&progress.state).await;
+            let (seen, unread) = self.look(&progress.state).await;
+            progress.intent.unread = unread;
+            progress.intent.keyless = self.keyless(&progress.state);
             let before = progress.state.clone();
             progress.state.observe(&self.spec, &seen);
             self.clear_failures(&mut progress.state);
@@ -258,6 +262,16 @@ impl HostPass {
             state.failures.remove(&Step::Deploy);
             state.failures.remove(&Step::Restore);
         }
+    }
+
+    /// The bundles of which some key is not at hand.
+    fn keyless(&self, state: &HostState) -> BTreeSet<BundleId> {
+        let is_missing = |credential: &BundleCredential| {
+            self.ports.ledger.load_key(&Sha256Digest::of(&credential.key.spki)).is_err()
+        };
+        let bundles = state.bundles.iter();
+        let keyless = bundles.filter(|(_, bundle)| bundle.credentials.values().any(is_missing));
+        keyless.map(|(id, _)| *id).collect()
     }
 
     /// Writes the host's state, and events with it.

@@ -39,6 +39,11 @@ pub(super) enum Greeted {
     Presented(Session),
     /// With the server's word that nothing was offered which it could sign.
     NotOffered,
+    /// Without a word: it closed the connection. Dovecot does so where others send that alert.
+    HungUp {
+        /// What the system said.
+        reason: String,
+    },
 }
 
 impl Session {
@@ -98,7 +103,13 @@ impl fmt::Debug for Session {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's own words will do for the rest")]
 fn explain(awaited: &'static str, error: io::Error) -> Result<Greeted, Fault> {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
-        return Err(Fault::Broken { awaited, source: error });
+        let fault = Fault::Broken { awaited, source: error };
+        return match &fault {
+            Fault::Broken { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
+                Ok(Greeted::HungUp { reason: fault.to_string() })
+            }
+            _ => Err(fault),
+        };
     };
     let reason = match tls {
         // The alert for "no acceptable parameters" (RFC 8446, section 6.2). That it was the family,

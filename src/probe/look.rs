@@ -162,6 +162,7 @@ async fn make(visits: Vec<Visit>) -> Vec<(Sni, Shown)> {
                 (sni, shown)
             }
             Ok(Encounter::NotOffered) => (visit.sni, Shown::NotOffered),
+            Ok(Encounter::HungUp { reason }) => (visit.sni, Shown::HungUp(reason)),
             Ok(Encounter::NoTls { reason }) => (visit.sni, Shown::NoTls(reason)),
             Err(fault) => (visit.sni, Shown::Failed(fault.to_string())),
         };

@@ -46,6 +46,8 @@ pub(super) enum Shown {
     Presented(Chain, TlsVersion),
     /// TLS, and nothing of this family.
     NotOffered,
+    /// The end of the connection in the middle of the handshake: perhaps as much as the above.
+    HungUp(String),
     /// No TLS.
     NoTls(String),
     /// Nothing that can be relied on.
@@ -73,6 +75,9 @@ impl Report {
             versions: BTreeSet::new(),
         };
         let (mut no_tls, mut failed) = (Vec::new(), Vec::new());
+        // That a server hangs up on every client of this kind can be its way to say that it has
+        // nothing for it; the control that follows tells. On some of them, it says nothing.
+        let refused = visits.iter().all(|(_, s)| matches!(s, Shown::NotOffered | Shown::HungUp(_)));
         for (sni, shown) in visits {
             match shown {
                 Shown::Presented(chain, version) => {
@@ -83,7 +88,8 @@ impl Report {
                     chains.insert(PresentedChain(chain.clone()));
                     report.versions.insert(*version);
                 }
-                Shown::NotOffered => {}
+                Shown::HungUp(reason) if !refused => failed.push((*sni, reason)),
+                Shown::NotOffered | Shown::HungUp(_) => {}
                 Shown::NoTls(reason) => no_tls.push((*sni, reason)),
                 Shown::Failed(reason) => failed.push((*sni, reason)),
             }
@@ -96,7 +102,7 @@ impl Report {
             Sight::Silent { reason: format!("{which}{reason}") }
         } else if presented == all {
             Sight::Presented(report.with_sni.union(&report.without_sni).cloned().collect())
-        } else if not_offered == all {
+        } else if refused {
             Sight::NotOffered
         } else if no_tls.len() == all {
             Sight::NoTls { reason: no_tls[0].1.clone() }
@@ -132,7 +138,9 @@ impl Report {
                  only cipher suites that are no longer in use, or have a key on a rare curve"
                     .to_owned()
             }
-            Shown::NoTls(reason) | Shown::Failed(reason) => format!("{otherwise}: {reason}"),
+            Shown::NoTls(reason) | Shown::Failed(reason) | Shown::HungUp(reason) => {
+                format!("{otherwise}: {reason}")
+            }
         };
         self.sight = Sight::Silent { reason };
     }

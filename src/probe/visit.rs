@@ -53,6 +53,11 @@ pub(super) enum Encounter {
     Presented(Session),
     /// TLS, and nothing of this family.
     NotOffered,
+    /// The end of the connection in the middle of the handshake.
+    HungUp {
+        /// What the system said.
+        reason: String,
+    },
     /// No TLS.
     NoTls {
         /// What was said.
@@ -84,6 +89,7 @@ impl Visit {
         match Session::begin(stream, &mut deadline, self).await? {
             Greeted::Presented(session) => Ok(Encounter::Presented(session)),
             Greeted::NotOffered => Ok(Encounter::NotOffered),
+            Greeted::HungUp { reason } => Ok(Encounter::HungUp { reason }),
         }
     }
 

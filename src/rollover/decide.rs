@@ -41,6 +41,12 @@ pub struct Intent {
     pub request: Option<Request>,
     /// The steps that failed in this pass: they are tried again in the next.
     pub tried: BTreeSet<Step>,
+    /// Why this pass could not find out what is in place, at first sight of a host. Nothing is begun
+    /// then: to take what cannot be read for nothing would lose it.
+    pub unread: Option<Problem>,
+    /// The bundles whose keys are not at hand: seen in place and never read, or lost. They can be
+    /// named by records, and stay where they are; they cannot be put in place.
+    pub keyless: BTreeSet<BundleId>,
 }
 
 /// Decides what follows, for a host whose state has taken in `seen`.
@@ -58,6 +64,9 @@ pub fn decide(
     let situation = Situation { spec, intent, state, seen, now };
     if let Some(adopt) = situation.adoption() {
         return Ok(Decision::Act(adopt));
+    }
+    if let Some(problem) = &intent.unread {
+        return Ok(Decision::Stuck(vec![problem.clone()]));
     }
     if let Some(wanted) = &intent.request
         && let request::Answer::Begin(begin) = request::answer(spec, state, wanted, now.wall)?
@@ -259,7 +268,7 @@ impl Situation<'_> {
         }
         let Some(deployment) = deployment else {
             if !failed {
-                return Decision::Act(Action::Deploy { bundle: id });
+                return self.put(id, &progress);
             }
             return self.wait(vec![Reason::NextPass { step: Step::Deploy }]);
         };
@@ -267,23 +276,40 @@ impl Situation<'_> {
             return self.restore(id, None);
         }
         let Some(done) = deployment.done else {
-            return Decision::Act(Action::Deploy { bundle: id });
+            return self.put(id, &progress);
         };
         let timeout = self.spec.policy.timing.probe_timeout;
         match self.now.until_elapsed(&done, timeout) {
             Some(until) => self.linger(progress.reasons(), until),
             // An address that says nothing is no worse off with the new chain than with the old.
             // It was in place everywhere before: some process came back with the old chain.
-            None if deployment.shown => self.act(Action::Deploy { bundle: id }),
+            None if deployment.shown => self.put(id, &progress),
             None if progress.shows_others() => self.restore(id, Some(progress.describe())),
             None => self.wait(progress.reasons()),
         }
     }
 
+    /// Puts the target in place, if its keys are at hand.
+    fn put(&self, id: BundleId, progress: &Progress) -> Decision {
+        if !self.intent.keyless.contains(&id) {
+            return self.act(Action::Deploy { bundle: id });
+        }
+        Decision::Stuck(vec![Problem {
+            message: format!(
+                "the certificate that {} is to go back to cannot be put in place, since its private \
+                 key was never in the state directory, and {}; the records fit what is presented",
+                self.spec.name,
+                progress.describe()
+            ),
+            hint: "put it in place by hand, or go on to another one: `rollover --renew`".to_owned(),
+        }])
+    }
+
     /// Puts the bundle that was there before `target` back; it still fits all that is cached.
     fn restore(&self, target: BundleId, because: Option<String>) -> Decision {
         let from = self.state.rollover.as_ref().and_then(|rollover| rollover.from);
-        let former = from.and_then(|id| Some((id, self.state.bundles.get(&id)?)));
+        let held = from.filter(|id| !self.intent.keyless.contains(id));
+        let former = held.and_then(|id| Some((id, self.state.bundles.get(&id)?)));
         let Some((bundle, former)) = former else {
             return match because {
                 Some(seen) => Decision::Stuck(vec![Problem {

@@ -14,10 +14,11 @@
 //! Read in this order: [`observation`] (what was seen), [`history`] and [`served`] (what caches and
 //! listeners may hold), [`presentable`], [`safety`] (the promise and its two gates), [`records`]
 //! (which RRset is wanted), [`state`] and [`transition`] (what the ledger holds and how it changes),
-//! [`action`], [`request`] and [`decide`](mod@decide) (what follows), [`phase`] (for people alone).
+//! [`action`], [`request`], [`first_sight`] and [`decide`](mod@decide) (what follows), [`phase`] (for people alone).
 
 pub mod action;
 pub mod decide;
+pub mod first_sight;
 pub mod forecast;
 pub mod history;
 pub mod observation;

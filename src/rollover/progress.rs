@@ -41,7 +41,8 @@ impl Progress {
         let reason = |(listener, missing): &(Listener, Missing)| Reason::Listener {
             listener: listener.clone(),
             sight: match missing {
-                Missing::Shows(text) | Missing::Silent(text) => text.clone(),
+                Missing::Shows(text) => text.clone(),
+                Missing::Silent(text) => format!("does not say what it presents: {text}"),
             },
         };
         let reasons = self.missing.iter().map(reason);

@@ -116,7 +116,8 @@ impl Situation<'_> {
     /// Whether the present bundle has to be put in place once more: nobody knows whether the last
     /// time succeeded, or a listener presents what no record fits.
     pub(crate) fn must_redeploy(&self, id: BundleId, bundle: &Bundle) -> bool {
-        if self.intent.tried.contains(&Step::Deploy) || !self.obstacles(bundle).is_empty() {
+        let cannot = self.intent.tried.contains(&Step::Deploy) || self.intent.keyless.contains(&id);
+        if cannot || !self.obstacles(bundle).is_empty() {
             return false;
         }
         let Some(deployment) = &self.state.served.deployment else {

@@ -194,6 +194,11 @@ pub fn intend_deployment(state: &mut HostState, bundle: BundleId, now: Moment) {
     state.served.intend(bundle, chains, now);
 }
 
+/// Forgets a deployment that was surely without effect; `before` is the state before it was intended.
+pub fn retract_deployment(state: &mut HostState, before: &HostState) {
+    state.served.deployment.clone_from(&before.served.deployment);
+}
+
 /// Records that the files are in place and the reload succeeded.
 pub fn conclude_deployment(state: &mut HostState, now: Moment) {
     if let Some(deployment) = &mut state.served.deployment {

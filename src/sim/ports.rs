@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::chance::{Chance, Chooser};
 use super::pool::{Authority, HOST};
 use super::world::{ADDRESSES, LONGEST_DELAY, NEGATIVE_TTL, World};
-use crate::config::{FilesConfig, ForeignRecords, HostConfig, Place, Service};
+use crate::config::{DeployConfig, FilesConfig, ForeignRecords, HostConfig, Place, Service};
 use crate::keys::{KeyError, PrivateKey};
 use crate::name::DnsName;
 use crate::pass::{HostPass, HostPorts};
@@ -144,14 +144,14 @@ pub fn config(policy: &Arc<Policy>, key_types: &[KeyType]) -> HostConfig {
         tlsa_ttl: None,
         foreign_records: ForeignRecords::Keep,
         ignore_name_servers: Vec::new(),
-        deploy: FilesConfig {
+        deploy: DeployConfig::Files(FilesConfig {
             place: Place::ChainFiles(Vec::new()),
             owner: None,
             group: None,
             mode: 0o600,
             reload: Vec::new(),
             reload_timeout: Span::from_seconds(60),
-        },
+        }),
     }
 }
 

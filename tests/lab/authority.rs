@@ -59,13 +59,20 @@ impl Authority {
 
     /// Issues a certificate by hand for a key of another kind.
     pub fn issue_with(&self, host: &str, bundle: &Path, new_key: &[&str]) {
+        self.issue_for(&[host], bundle, new_key);
+    }
+
+    /// Issues a certificate by hand for several names.
+    pub fn issue_for(&self, names: &[&str], bundle: &Path, new_key: &[&str]) {
         let file = |name: &str| self.directory.join(name).display().to_string();
         let mut request = vec!["req", "-nodes"];
         request.extend(new_key);
-        let (subject, key, csr) = (format!("/CN={host}"), file("leaf.key"), file("leaf.csr"));
+        let (subject, key, csr) = (format!("/CN={}", names[0]), file("leaf.key"), file("leaf.csr"));
         request.extend(["-subj", &subject, "-keyout", &key, "-out", &csr]);
         openssl(&request);
-        let extensions = format!("subjectAltName=DNS:{host}\nextendedKeyUsage=serverAuth\n");
+        let names: Vec<String> = names.iter().map(|name| format!("DNS:{name}")).collect();
+        let extensions =
+            format!("subjectAltName={}\nextendedKeyUsage=serverAuth\n", names.join(","));
         std::fs::write(self.directory.join("leaf.ext"), extensions).expect("leaf.ext");
         openssl(&[
             "x509",

@@ -5,10 +5,13 @@ use std::process::{Command, Stdio};
 
 use super::daemon::{Daemon, run, wait_until};
 use super::namespace::Namespace;
-use super::{Options, PRIMARY, SECONDARY};
+use super::{MAIL, Options, PRIMARY, SECONDARY};
 
 /// The zones, parent first.
 const ZONES: [&str; 3] = [".", "nl.", "example.nl."];
+
+/// A zone beside them that is not signed.
+const UNSIGNED: &str = "unsigned.nl.";
 
 /// The primary.
 #[derive(Debug)]
@@ -178,7 +181,8 @@ fn write_zones(directory: &Path, options: &Options, keys: &[(String, String)]) {
     let glue = format!("ns1.example.nl. IN A {PRIMARY}\nns2.example.nl. IN A {SECONDARY}\n");
     let root = format!("{}nl. IN NS ns1.example.nl.\n{glue}{}", head(5), keys[1].0);
     let nl = format!(
-        "{}example.nl. IN NS ns1.example.nl.\nexample.nl. IN NS ns2.example.nl.\n{glue}{}",
+        "{}example.nl. IN NS ns1.example.nl.\nexample.nl. IN NS ns2.example.nl.\n{UNSIGNED} IN \
+         NS ns1.example.nl.\n{glue}{}",
         head(5),
         keys[2].0
     );
@@ -190,6 +194,8 @@ fn write_zones(directory: &Path, options: &Options, keys: &[(String, String)]) {
         let kind = if address.contains(':') { "AAAA" } else { "A" };
         example += &format!("mail.example.nl. IN {kind} {address}\n");
     }
+    let unsigned = format!("{}mail.unsigned.nl. IN A {MAIL}\n", head(5));
+    std::fs::write(directory.join(file_name(UNSIGNED)), unsigned).expect("a zone file");
     for (zone, text) in ZONES.iter().zip([root, nl, example]) {
         std::fs::write(directory.join(file_name(zone)), text).expect("a zone file");
     }
@@ -236,6 +242,7 @@ dnssec-policy lab {{
                  grant rollover name _465._tcp.mail.example.nl. TLSA;\n        \
                  grant rollover name _25._tcp.mail2.example.nl. TLSA;\n        \
                  grant rollover name _dane.example.nl. TLSA;\n        \
+                 grant rollover subdomain hosts.example.nl. TLSA;\n        \
                  grant rollover name _acme-challenge.mail.example.nl. TXT;\n        \
                  grant rollover name _acme-challenge.mail2.example.nl. TXT;\n    }};\n"
             ),
@@ -246,5 +253,10 @@ dnssec-policy lab {{
              \"keys\";\n    dnssec-policy lab;\n    inline-signing yes;\n{more}}};\n"
         );
     }
+    text += &format!(
+        "zone \"{UNSIGNED}\" {{\n    type primary;\n    file \"{}\";\n    allow-update {{ key \
+         rollover; }};\n}};\n",
+        file_name(UNSIGNED)
+    );
     text
 }

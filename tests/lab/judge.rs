@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
-use super::{LATE_RESOLVER, Lab, OWNER, PRIMARY, RESOLVER, SECONDARY};
+use super::{LATE_RESOLVER, Lab, PRIMARY, RESOLVER, SECONDARY};
 
 /// What a sender asks of an RRset.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,11 +49,17 @@ pub struct Verdict {
 impl Judge {
     /// Sends a judge to work, and waits until it has tried once through every cache.
     pub fn start(lab: &Lab, demand: Demand) -> Self {
+        Self::start_at(lab, demand, super::HOST, &lab.options.addresses)
+    }
+
+    /// The same for another mail server, at port 25 of these addresses.
+    pub fn start_at(lab: &Lab, demand: Demand, host: &str, addresses: &[String]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/judge.py");
-        let log = lab.path(&format!("judge-{demand:?}.jsonl"));
+        let log = lab.path(&format!("judge-{host}-{demand:?}.jsonl"));
+        let owner = format!("_25._tcp.{host}.");
         let mut command = lab.namespace.command("python3");
-        command.arg(script).arg("--log").arg(&log).args(["--owner", OWNER, "--host", super::HOST]);
-        for address in &lab.options.addresses {
+        command.arg(script).arg("--log").arg(&log).args(["--owner", &owner, "--host", host]);
+        for address in addresses {
             command.args(["--address", address]);
         }
         for resolver in [RESOLVER, LATE_RESOLVER] {

@@ -27,7 +27,18 @@ pub enum Tls {
 impl Postfix {
     /// Starts a mail server at the lab's addresses that reads `chain_files`.
     pub fn start(lab: &Lab, chain_files: &[&Path], tls: Tls) -> Self {
-        let directory = lab.path("postfix");
+        Self::start_at(lab, "postfix", &lab.options.addresses, chain_files, tls)
+    }
+
+    /// Starts one of several mail servers, at these addresses.
+    pub fn start_at(
+        lab: &Lab,
+        name: &str,
+        addresses: &[String],
+        chain_files: &[&Path],
+        tls: Tls,
+    ) -> Self {
+        let directory = lab.path(name);
         for part in ["queue", "data"] {
             std::fs::create_dir_all(directory.join(part)).expect("Postfix's directories");
         }
@@ -48,7 +59,7 @@ impl Postfix {
              smtpd_client_connection_count_limit = 0\ndefault_process_limit = 40\n\
              multi_instance_enable = no\nsmtpd_relay_restrictions = \
              reject_unauth_destination\nimport_environment = MAIL_CONFIG\n",
-            lab.options.addresses.join(", "),
+            addresses.join(", "),
             files.join(", ")
         );
         std::fs::write(directory.join("main.cf"), main).expect("main.cf");
@@ -58,7 +69,7 @@ impl Postfix {
         let daemon = Daemon::start("Postfix", command, &directory.join("console"));
         let mut postfix = Self { daemon, directory };
         let log = postfix.directory.join("log");
-        for address in &lab.options.addresses {
+        for address in addresses {
             postfix.daemon.wait_until("the mail server answers", || {
                 greets(lab, address) || {
                     assert!(
@@ -95,7 +106,7 @@ postlog   unix-dgram n  -       n       -       1       postlogd
 ";
 
 /// Whether a mail server greets at an address.
-fn greets(lab: &Lab, address: &str) -> bool {
+pub fn greets(lab: &Lab, address: &str) -> bool {
     let script = "import socket,sys\n\
                   s=socket.create_connection((sys.argv[1],25),2);s.settimeout(5)\n\
                   sys.exit(0 if s.recv(512).startswith(b'220') else 1)";

@@ -12,11 +12,15 @@ pub mod authority;
 pub mod bind;
 pub mod configuration;
 pub mod daemon;
+pub mod dovecot;
+pub mod exim;
 pub mod judge;
 pub mod mail;
 pub mod namespace;
+pub mod nginx;
 pub mod nsd;
 pub mod pebble;
+pub mod sshd;
 pub mod tool;
 pub mod unbound;
 

@@ -83,20 +83,17 @@ impl Lab {
 
     /// The digest of the key that a mail server presents, as a `3 1 1` record, by OpenSSL alone.
     pub fn presented(&self, address: &str) -> String {
+        self.presented_at(address, 25, &["-starttls", "smtp", "-name", "lab.example"])
+    }
+
+    /// The same at another port, with what OpenSSL's `s_client` is given to get as far as TLS.
+    pub fn presented_at(&self, address: &str, port: u16, how: &[&str]) -> String {
         let target = match address.contains(':') {
-            true => format!("[{address}]:25"),
-            false => format!("{address}:25"),
+            true => format!("[{address}]:{port}"),
+            false => format!("{address}:{port}"),
         };
         let mut command = self.namespace.command("openssl");
-        command.args([
-            "s_client",
-            "-starttls",
-            "smtp",
-            "-connect",
-            &target,
-            "-name",
-            "lab.example",
-        ]);
+        command.args(["s_client", "-connect", &target]).args(how);
         let output = command.stdin(Stdio::null()).output().expect("openssl runs");
         let file = self.path(&format!("presented-{}.pem", address.replace(':', "-")));
         std::fs::write(&file, &output.stdout).expect("the presented chain");

@@ -76,6 +76,24 @@ fn visits_that_contradict_each_other_are_not_believed() {
     );
 }
 
+/// Dovecot hangs up where others send an alert.
+#[test]
+fn who_hangs_up_on_each_client_of_a_kind_may_have_nothing_for_it() {
+    let chain = chain(KeyType::EcdsaP256);
+    let hung_up = || Shown::HungUp("no end of the TLS handshake: eof".to_owned());
+    let mut report = Report::judge(&[(Sent, hung_up()), (Omitted, Shown::NotOffered)]);
+    assert_eq!(report.sight, Sight::NotOffered);
+    report.doubt(KeyFamily::Rsa, &shown(&chain));
+    assert_eq!(report.sight, Sight::NotOffered, "others are shown something else");
+    report.doubt(KeyFamily::Rsa, &hung_up());
+    assert_eq!(
+        silent(&report),
+        "to a client that offers everything: no end of the TLS handshake: eof"
+    );
+    let report = Report::judge(&[(Sent, shown(&chain)), (Omitted, hung_up())]);
+    assert_eq!(silent(&report), "without SNI: no end of the TLS handshake: eof");
+}
+
 #[test]
 fn that_a_family_is_not_offered_needs_a_witness() {
     let judge = |control: Shown| {
