@@ -23,6 +23,8 @@ use crate::rollover::observation::{Answer, OwnerAnswers, OwnerSight, ServerAddre
 use crate::time::{Moment, Span, Timestamp, Ttl};
 use crate::tlsa::{TlsaOwner, TlsaRrset};
 
+pub(super) mod survey;
+
 /// How long what was found out of a zone (its keys, its servers) is used again.
 const ZONE_KEPT: Span = Span::from_seconds(10);
 
