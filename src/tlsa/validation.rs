@@ -74,12 +74,21 @@ pub fn fit(
     base: &DnsName,
     now: Timestamp,
 ) -> Option<Fit> {
+    fit_for(records, chain, std::slice::from_ref(base), now)
+}
+
+/// The same for clients that expect any of `names`, as [`judge`] has it.
+pub fn fit_for(
+    records: &BTreeSet<Record>,
+    chain: &Chain,
+    names: &[DnsName],
+    now: Timestamp,
+) -> Option<Fit> {
     if records.is_empty() {
         return Some(Fit::Each);
     }
     let usable: Vec<Association> =
         records.iter().filter_map(|record| record.association().ok()).collect();
-    let names = std::slice::from_ref(base);
     let mut combinations: BTreeMap<Parameters, bool> = BTreeMap::new();
     for association in &usable {
         let validates = combinations.entry(association.parameters).or_default();
