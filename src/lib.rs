@@ -34,6 +34,7 @@
 //! - [`ports`]: what the core needs of the world, as traits; [`pass`]: the loop that drives it.
 //! - [`dns`], [`issuer`], [`deploy`], [`probe`], [`ledger`], [`clock`]: the adapters.
 //! - [`config`], [`diagnostic`], [`secret`]: what was written, and what it means.
+//! - [`audit`]: what is wrong with mail domains' DANE, anybody's; it changes nothing.
 //! - [`cli`]: the command line; it puts the adapters together.
 //!
 //! Dependencies point one way, without a circle:
@@ -55,6 +56,7 @@
 //! - hickory is named in [`dns`] alone, instant-acme in [`issuer`] alone, rustls in [`probe`] and the
 //!   ACME client: their next breaking release touches one room.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod command;

@@ -162,6 +162,8 @@ pub enum Command {
     /// The shipped policies
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// What is wrong with the DANE of mail domains or servers, anybody's; changes nothing
+    Check(super::check::CheckArgs),
 }
 
 /// What can be asked of policies.

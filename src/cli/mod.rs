@@ -2,9 +2,10 @@
 //!
 //! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
 //! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
-//! [`history`], [`policy`], [`tlsa`]. What people read is worded in [`report`].
+//! [`history`], [`policy`], [`tlsa`], [`check`]. What people read is worded in [`report`].
 
 pub mod args;
+pub mod check;
 mod history;
 mod live;
 mod plan;
@@ -33,6 +34,8 @@ enum Failure {
     Usage(String),
     /// Another pass holds the ledger (exit 3).
     Held(String),
+    /// `check` found this, and has said it (a monitoring plugin's exit code).
+    Verdict(u8),
     /// The ledger is broken, or the like (exit 1).
     Broken {
         /// What happened.
@@ -46,7 +49,7 @@ impl Failure {
     /// Says it, unless it has been said.
     fn tell(&self, err: &mut dyn Write) {
         let _ = match self {
-            Self::Attention => Ok(()),
+            Self::Attention | Self::Verdict(_) => Ok(()),
             Self::Usage(message) | Self::Held(message) => writeln!(err, "rollover: {message}"),
             Self::Broken { message, hint } => writeln!(err, "rollover: {message}\n  hint: {hint}"),
         };
@@ -58,6 +61,7 @@ impl Failure {
             Self::Attention | Self::Broken { .. } => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
             Self::Held(_) => ExitCode::from(3),
+            Self::Verdict(code) => ExitCode::from(*code),
         }
     }
 }
@@ -68,7 +72,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() { usage_code() } else { ExitCode::SUCCESS };
         }
     };
     start_log(&cli.global);
@@ -87,6 +91,13 @@ pub fn main() -> ExitCode {
             failure.code()
         }
     }
+}
+
+/// The exit code of a command line that makes no sense: to those who monitor by `check`, 2 is not that
+/// but CRITICAL.
+fn usage_code() -> ExitCode {
+    let is_check = std::env::args().any(|argument| argument == "check");
+    ExitCode::from(if is_check { 3 } else { 2 })
 }
 
 /// Sends log lines to standard error: warnings, and with `-v` more.
@@ -110,12 +121,15 @@ fn start_log(global: &Global) {
 
 /// Whether standard error may have colours.
 fn colours(global: &Global) -> bool {
+    may_colour(global, &std::io::stderr())
+}
+
+/// Whether what is written to `stream` may have colours.
+fn may_colour(global: &Global, stream: &impl IsTerminal) -> bool {
     match global.color {
         args::Color::Always => true,
         args::Color::Never => false,
-        args::Color::Auto => {
-            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-        }
+        args::Color::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     }
 }
 
@@ -127,6 +141,7 @@ async fn dispatch(
 ) -> Result<(), Failure> {
     match &cli.command {
         Some(Command::Policy(command)) => policy::run(command, out),
+        Some(Command::Check(arguments)) => check::run(&cli.global, arguments, out, err).await,
         Some(Command::Tlsa(arguments)) => show_tlsa(&cli.global, arguments, out, err).await,
         Some(Command::History { json, limit }) => {
             let world = World::open_for_reading(&cli.global)?;
