@@ -35,6 +35,7 @@
 //! - [`dns`], [`issuer`], [`deploy`], [`probe`], [`ledger`], [`clock`], [`randomness`]: the adapters.
 //! - [`config`], [`diagnostic`], [`secret`]: what was written, and what it means.
 //! - [`sim`]: a world in which everything goes wrong, for tests and for `rollover policy check`.
+//! - [`audit`]: what is wrong with mail domains' DANE, anybody's; it changes nothing.
 //! - [`cli`]: the command line; it puts the adapters together.
 //! - [`demo`]: a small world of its own, in which a change of CA is shown.
 //!
@@ -59,6 +60,7 @@
 //! - [`demo`] stands outside: hickory is named in its `wire.rs` alone, rustls in its mail server and
 //!   senders, which share no code with what they judge. Nothing but [`cli`] knows of it.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod command;

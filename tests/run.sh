@@ -13,8 +13,18 @@ RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
 
 # Scenarios mostly wait for TTLs to pass, so more of them run at once than there are processors; the
 # other tests run as cargo has it.
-cargo test --locked --lib --bins --test dane_openssl --test issuer_pebble --test lab_control \
-  --test ledger --test probe_servers --test tlsa_command --test adversary
+tests=(
+  adversary
+  check
+  dane_openssl
+  issuer_pebble
+  lab_control
+  ledger
+  model
+  probe_servers
+  tlsa_command
+)
+cargo test --locked --lib --bins "${tests[@]/#/--test=}"
 cargo test --locked --doc
 cargo test --locked --test scenarios -- --test-threads 6
 cargo test --locked --test demo -- --test-threads 6

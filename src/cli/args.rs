@@ -164,6 +164,8 @@ pub enum Command {
     Policy(PolicyCommand),
     /// A whole change of CA on a small world of its own, on this machine, without any set-up
     Demo(super::demo::DemoArgs),
+    /// What is wrong with the DANE of mail domains or servers, anybody's; changes nothing
+    Check(super::check::CheckArgs),
 }
 
 /// What can be asked of policies.

@@ -2,9 +2,10 @@
 //!
 //! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
 //! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
-//! [`history`], [`policy`], [`tlsa`], [`demo`]. What people read is worded in [`report`].
+//! [`history`], [`policy`], [`tlsa`], [`check`], [`demo`]. What people read is worded in [`report`].
 
 pub mod args;
+pub mod check;
 pub mod demo;
 mod history;
 mod live;
@@ -37,6 +38,8 @@ enum Failure {
     Held(String),
     /// Somebody stopped a demonstration (exit 130, as a shell has it).
     Stopped,
+    /// `check` found this, and has said it (a monitoring plugin's exit code).
+    Verdict(u8),
     /// The ledger is broken, or the like (exit 1).
     Broken {
         /// What happened.
@@ -50,7 +53,7 @@ impl Failure {
     /// Says it, unless it has been said.
     fn tell(&self, err: &mut dyn Write) {
         let _ = match self {
-            Self::Attention | Self::Stopped => Ok(()),
+            Self::Attention | Self::Stopped | Self::Verdict(_) => Ok(()),
             Self::Usage(message) | Self::Held(message) => writeln!(err, "rollover: {message}"),
             Self::Broken { message, hint } => writeln!(err, "rollover: {message}\n  hint: {hint}"),
         };
@@ -63,6 +66,7 @@ impl Failure {
             Self::Usage(_) => ExitCode::from(2),
             Self::Held(_) => ExitCode::from(3),
             Self::Stopped => ExitCode::from(130),
+            Self::Verdict(code) => ExitCode::from(*code),
         }
     }
 }
@@ -73,7 +77,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() { usage_code() } else { ExitCode::SUCCESS };
         }
     };
     start_log(&cli.global);
@@ -92,6 +96,13 @@ pub fn main() -> ExitCode {
             failure.code()
         }
     }
+}
+
+/// The exit code of a command line that makes no sense: to those who monitor by `check`, 2 is not that
+/// but CRITICAL.
+fn usage_code() -> ExitCode {
+    let is_check = std::env::args().any(|argument| argument == "check");
+    ExitCode::from(if is_check { 3 } else { 2 })
 }
 
 /// Sends log lines to standard error: warnings, and with `-v` more.
@@ -132,6 +143,7 @@ async fn dispatch(
     match &cli.command {
         Some(Command::Policy(command)) => policy::run(command, out).await,
         Some(Command::Demo(arguments)) => demo::run(&cli.global, arguments, out).await,
+        Some(Command::Check(arguments)) => check::run(&cli.global, arguments, out, err).await,
         Some(Command::Tlsa(arguments)) => show_tlsa(&cli.global, arguments, out, err).await,
         Some(Command::History { json, limit }) => {
             let world = World::open_for_reading(&cli.global)?;

@@ -1,7 +1,7 @@
 //! The adapters, put together as the configuration says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -142,22 +142,20 @@ impl Shared {
             dns: self.dns.clone(),
             publisher,
             issuers,
-            deployer: self.deployer(&host),
+            deployer: deployer(&host, &self.configuration.state_dir),
             probe: Arc::new(TlsProbe::new(PROBE_LIMIT)),
             ledger: self.ledger.clone(),
         };
         Ok(HostPass::new(host, ports))
     }
+}
 
-    /// What carries a host's credentials to where they go.
-    fn deployer(&self, host: &HostConfig) -> Arc<dyn Deployer> {
-        match host.deploy.clone() {
-            DeployConfig::Files(config) => Arc::new(Files::new(config, host.key_types.clone())),
-            DeployConfig::Exec(config) => {
-                Arc::new(Exec::new(config, host, &self.configuration.state_dir))
-            }
-            DeployConfig::Ssh(config) => Arc::new(Ssh::new(config, host.key_types.clone())),
-        }
+/// What carries a host's credentials to where they go.
+pub(super) fn deployer(host: &HostConfig, state_dir: &Path) -> Arc<dyn Deployer> {
+    match host.deploy.clone() {
+        DeployConfig::Files(config) => Arc::new(Files::new(config, host.key_types.clone())),
+        DeployConfig::Exec(config) => Arc::new(Exec::new(config, host, state_dir)),
+        DeployConfig::Ssh(config) => Arc::new(Ssh::new(config, host.key_types.clone())),
     }
 }
 
@@ -174,7 +172,7 @@ pub(super) fn dns_for_lookups(global: &Global) -> Result<Authority, Failure> {
 }
 
 /// Reads the configuration; all that is wrong in it at once.
-fn read_configuration(global: &Global) -> Result<Configuration, Failure> {
+pub(super) fn read_configuration(global: &Global) -> Result<Configuration, Failure> {
     let of = |name: &str| std::env::var_os(name);
     let environment = Environment {
         state_directory: of("STATE_DIRECTORY").and_then(|value| value.into_string().ok()),
@@ -205,8 +203,13 @@ fn choose(global: &Global, configuration: &Configuration) -> Result<Vec<HostConf
 }
 
 /// The trust anchors that the configuration names, else the IANA root's.
-fn read_anchors(configuration: &Configuration) -> Result<Anchors, Failure> {
+pub(super) fn read_anchors(configuration: &Configuration) -> Result<Anchors, Failure> {
     let Some(path) = &configuration.resolver.trust_anchor_file else { return Ok(Anchors::iana()) };
+    read_anchor_file(path)
+}
+
+/// The trust anchors in a file.
+pub(super) fn read_anchor_file(path: &Path) -> Result<Anchors, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
     Anchors::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))

@@ -80,6 +80,11 @@ impl Anchors {
         }
     }
 
+    /// The zones that have an anchor, the highest first.
+    pub(super) fn zones(&self) -> impl Iterator<Item = &DnsName> {
+        self.zones.keys()
+    }
+
     /// The anchors of the closest zone above `name`, or of `name` itself.
     pub(super) fn closest(&self, name: &DnsName) -> Option<(&DnsName, &[Anchor])> {
         let above = self.zones.iter().filter(|(zone, _)| name.is_within(zone));

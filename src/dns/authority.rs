@@ -25,6 +25,8 @@ use crate::rollover::observation::{
 use crate::time::{Moment, Span, Timestamp, Ttl};
 use crate::tlsa::{TlsaOwner, TlsaRrset};
 
+pub(super) mod survey;
+
 /// How long what was found out of a zone (its keys, its servers) is used again.
 const ZONE_KEPT: Span = Span::from_seconds(10);
 
@@ -197,7 +199,7 @@ impl Authority {
                 let reason = format!("every name server of {} is ignored", zone.name.absolute());
                 return Ok(OwnerSight::Unknown { reason });
             }
-            match common_alias(&replies) {
+            match common_alias(replies.values().map(|said| &said.reply)) {
                 Some((target, ttl)) => {
                     longest = longest.max(ttl);
                     doubtful.extend(replies.into_iter().filter_map(
@@ -266,10 +268,10 @@ fn is_ignored(server: &DnsName, address: Option<IpAddr>, ignored: &[String]) -> 
 }
 
 /// The alias that all servers that answer at all agree on, with the longest of its TTLs.
-fn common_alias(replies: &BTreeMap<ServerAddress, Said>) -> Option<(DnsName, Ttl)> {
+fn common_alias<'a>(replies: impl Iterator<Item = &'a Reply>) -> Option<(DnsName, Ttl)> {
     let mut common: Option<(DnsName, Ttl)> = None;
-    for said in replies.values() {
-        match (&said.reply, &common) {
+    for reply in replies {
+        match (reply, &common) {
             (Reply::Alias { target, ttl }, None) => common = Some((target.clone(), *ttl)),
             (Reply::Alias { target, ttl }, Some((same, longest))) if target == same => {
                 common = Some((target.clone(), (*longest).max(*ttl)));

@@ -24,7 +24,15 @@ pub(super) enum Trust {
 
 /// A chain that cannot be followed.
 fn broken(zone: &DnsName, reason: impl std::fmt::Display) -> LookupError {
-    LookupError { what: format!("keys of {}", zone.absolute()), reason: reason.to_string() }
+    LookupError { what: format!("{KEYS_OF} {}", zone.absolute()), reason: reason.to_string() }
+}
+
+/// How the errors begin that say that what was answered does not validate.
+const KEYS_OF: &str = "keys of";
+
+/// Whether [`keys_of`] failed because of what was answered, and not because nothing was.
+pub(super) fn is_bogus(error: &LookupError) -> bool {
+    error.what.starts_with(KEYS_OF)
 }
 
 /// Finds and validates the keys of `zone`.

@@ -3,6 +3,7 @@
 //! [`Authority`] asks every address of every authoritative server and validates each answer:
 //! [`transport`] carries a question, [`anchor`] and [`chain`] lead from a trust anchor to the keys of
 //! a zone through [`resolver`], [`signature`] and [`denial`] judge what was answered with them.
+//! [`Survey`] looks around in it for audits, each question asked once ([`memo`]).
 //! [`Rfc2136`] changes zones by dynamic updates that are signed with a key of [`tsig`].
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the DNS has more types and codes than matter")]
@@ -11,6 +12,7 @@ mod anchor;
 mod authority;
 mod chain;
 mod denial;
+pub(crate) mod memo;
 mod resolver;
 mod rfc2136;
 mod signature;
@@ -20,5 +22,13 @@ mod wire;
 
 pub use anchor::{AnchorError, Anchors};
 pub use authority::Authority;
+pub use authority::survey::{
+    MxRecord, OwnerView, Resolved, ResolverStanding, Security, ServerView, Survey, ZoneView,
+};
 pub use rfc2136::Rfc2136;
 pub use tsig::{TsigError, TsigKey};
+
+/// The resolvers of this machine, as resolv.conf(5) names them.
+pub fn system_resolvers() -> Vec<std::net::SocketAddr> {
+    resolver::Resolver::new(&[]).servers().to_vec()
+}

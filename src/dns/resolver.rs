@@ -1,10 +1,12 @@
 //! Questions to the configured resolvers. What they answer is believed only where it validates.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 
+use super::memo::{Gates, Memo};
 use super::transport::{self, Recursion};
 use super::wire::{from_wire, to_wire};
 use crate::name::DnsName;
@@ -18,13 +20,24 @@ pub(super) const ALIASES_MAX: usize = 8;
 pub(super) struct Resolver {
     /// Asked in this order, until one answers; never empty.
     servers: Vec<SocketAddr>,
+    /// What was answered already, where the same question is not to be asked twice.
+    shared: Option<Arc<Shared>>,
+}
+
+/// What those who ask through the same resolvers share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Answers by name and type.
+    answers: Memo<(Name, u16), Result<Message, LookupError>>,
+    /// How much is asked at once.
+    pub(super) gates: Gates,
 }
 
 impl Resolver {
     /// These resolvers; those of the system where there are none.
     pub(super) fn new(servers: &[SocketAddr]) -> Self {
         if !servers.is_empty() {
-            return Self { servers: servers.to_vec() };
+            return Self { servers: servers.to_vec(), shared: None };
         }
         let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         let mut servers: Vec<SocketAddr> = text
@@ -36,14 +49,39 @@ impl Resolver {
             // What resolv.conf(5) promises where it names none.
             servers.push(([127, 0, 0, 1], 53).into());
         }
-        Self { servers }
+        Self { servers, shared: None }
+    }
+
+    /// The same, asking each question once only, and not too many at a time.
+    pub(super) fn sharing(self, shared: Arc<Shared>) -> Self {
+        Self { shared: Some(shared), ..self }
+    }
+
+    /// The resolvers' addresses.
+    pub(super) fn servers(&self) -> &[SocketAddr] {
+        &self.servers
     }
 
     /// Asks for a name and type, until some resolver says that it is or that it is not.
     pub(super) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Message, LookupError> {
+        match &self.shared {
+            None => self.ask_anew(name, kind).await,
+            Some(shared) => {
+                let key = (name.to_lowercase(), u16::from(kind));
+                shared.answers.get(key, self.ask_anew(name, kind)).await
+            }
+        }
+    }
+
+    /// Asks, whatever was answered before.
+    async fn ask_anew(&self, name: &Name, kind: RecordType) -> Result<Message, LookupError> {
         let mut reasons = Vec::new();
         for server in &self.servers {
-            match transport::ask(*server, name, kind, Recursion::Desired).await {
+            let _passed = match &self.shared {
+                Some(shared) => shared.gates.pass(server.ip()).await,
+                None => None,
+            };
+            match self.ask_one(*server, name, kind).await {
                 Ok(answer) => match answer.metadata.response_code {
                     ResponseCode::NoError | ResponseCode::NXDomain => return Ok(answer),
                     code => reasons.push(format!("resolver {} says {code}", server.ip())),
@@ -52,6 +90,26 @@ impl Resolver {
             }
         }
         Err(LookupError { what: format!("{kind} of {name}"), reason: reasons.join("; ") })
+    }
+
+    /// Asks one resolver.
+    ///
+    /// For an audit it may validate first: then it has tried other name servers where one of them
+    /// serves signatures that have expired, as it does for senders. What it refuses is asked for
+    /// without, to see what is wrong with it.
+    async fn ask_one(
+        &self,
+        server: SocketAddr,
+        name: &Name,
+        kind: RecordType,
+    ) -> Result<Message, transport::TransportError> {
+        if self.shared.is_some() {
+            let answer = transport::ask(server, name, kind, Recursion::Validated).await?;
+            if answer.metadata.response_code != ResponseCode::ServFail {
+                return Ok(answer);
+            }
+        }
+        transport::ask(server, name, kind, Recursion::Desired).await
     }
 
     /// The zone that a name is in: the closest name above it, or itself, that has an SOA record.

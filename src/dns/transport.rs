@@ -25,6 +25,8 @@ pub(super) enum Recursion {
     Off,
     /// The server finds the answer, and leaves its validation to us (CD).
     Desired,
+    /// The server finds the answer, and says whether it validated it (AD).
+    Validated,
 }
 
 /// Why no answer came.
@@ -49,7 +51,8 @@ pub(super) async fn ask(
     recursion: Recursion,
 ) -> Result<Message, TransportError> {
     let mut message = Message::query();
-    message.metadata.recursion_desired = recursion == Recursion::Desired;
+    message.metadata.recursion_desired = recursion != Recursion::Off;
+    message.metadata.authentic_data = recursion == Recursion::Validated;
     message.metadata.checking_disabled = recursion == Recursion::Desired;
     message.add_query(Query::query(name.clone(), kind));
     let mut edns = Edns::new();

@@ -105,8 +105,13 @@ impl TlsProbe {
         report
     }
 
+    /// How listeners are looked at.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
     /// Waits until as many connections to `address` may be made as a look needs.
-    async fn seats(&self, address: IpAddr) -> Option<OwnedSemaphorePermit> {
+    pub(super) async fn seats(&self, address: IpAddr) -> Option<OwnedSemaphorePermit> {
         let settings = &self.0.settings;
         let needed = settings.with_sni.saturating_add(settings.without_sni);
         let seats = settings.connections_per_address.max(needed);

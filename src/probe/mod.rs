@@ -11,6 +11,9 @@
 //!   report     what the visits say together: unknown is unsafe
 //! ```
 //!
+//! An audit looks less closely at more listeners, and wants to know of each key family and of clients
+//! without SNI: [`TlsProbe::portray`].
+//!
 //! A server is many processes, and after a reload old ones and new ones answer side by side. Visits
 //! one after the other would mostly meet the same process, the one that was waiting; visits held open
 //! at the same time cannot.
@@ -24,9 +27,11 @@ mod dialogue;
 mod handshake;
 mod lines;
 mod look;
+mod portrait;
 mod report;
 mod verifier;
 mod visit;
 
 pub use look::{Settings, TlsProbe};
+pub use portrait::{Portrait, Shown, Trouble};
 pub use report::{Report, TlsVersion};

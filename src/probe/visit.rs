@@ -70,6 +70,8 @@ impl Visit {
     pub(super) async fn make(&self) -> Result<Encounter, Fault> {
         let mut deadline = Deadline::after(self.limit);
         let stream = deadline.grant("connection", TcpStream::connect(self.address)).await?;
+        // Else the farewell waits for the server's leave to send it: 40 ms a connection.
+        let _at_once = stream.set_nodelay(true);
         let name = self.ehlo_name.clone().unwrap_or_else(|| address_literal(&stream));
         let mut lines = Lines::new(stream, deadline);
         match up_to_tls(&mut lines, self.protocol, &name).await {

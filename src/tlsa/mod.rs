@@ -16,4 +16,4 @@ pub use owner::TlsaOwner;
 pub use path::PathError;
 pub use record::{Association, MatchingType, Parameters, Record, Selector, Unusable, Usage};
 pub use rrset::TlsaRrset;
-pub use validation::{Fit, Matched, Verdict, fit, judge};
+pub use validation::{Fit, Matched, Verdict, fit, fit_for, judge};

@@ -77,19 +77,23 @@ pub fn fit(
     if records.is_empty() {
         return Some(Fit::Each);
     }
-    super::memo::fit(records, chain, base, now, || fit_anew(records, chain, base, now))
+    super::memo::fit(records, chain, base, now, || {
+        fit_for(records, chain, std::slice::from_ref(base), now)
+    })
 }
 
-/// The same, without looking up what was judged before.
-fn fit_anew(
+/// The same for clients that expect any of `names`, as [`judge`] has it.
+pub fn fit_for(
     records: &BTreeSet<Record>,
     chain: &Chain,
-    base: &DnsName,
+    names: &[DnsName],
     now: Timestamp,
 ) -> Option<Fit> {
+    if records.is_empty() {
+        return Some(Fit::Each);
+    }
     let usable: Vec<Association> =
         records.iter().filter_map(|record| record.association().ok()).collect();
-    let names = std::slice::from_ref(base);
     let mut combinations: BTreeMap<Parameters, bool> = BTreeMap::new();
     for association in &usable {
         let validates = combinations.entry(association.parameters).or_default();
