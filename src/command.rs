@@ -1,12 +1,14 @@
 //! The one place that starts processes: an argv, a time limit, and what was printed.
 //!
 //! A command gets no shell and no terminal, and nothing to read but what it is told ([`feed`],
-//! [`exchange`]). It runs in a process group of its own, so that a script that hangs is ended
+//! [`exchange`], [`Talk`]). It runs in a process group of its own, so that a script that hangs is ended
 //! together with what it waits for. Its output is read to the end however long it is, and only the
 //! last of it is kept: a reload command says last why it failed.
 
+mod talk;
 mod told;
 
+pub use talk::{Talk, TalkError};
 pub use told::{Answer, exchange, feed};
 
 use std::fmt;

@@ -114,6 +114,11 @@ pub trait Publisher: Send + Sync {
     /// How long after `replace` was called its update may still be applied, whatever happened.
     fn longest_delay(&self) -> Span;
 
+    /// What an operator should know of it before he relies on it, if anything.
+    async fn caveat(&self) -> Option<String> {
+        None
+    }
+
     /// Adds `value` to the TXT records at `name`, an ACME challenge; others there are left alone.
     ///
     /// # Errors
@@ -230,6 +235,16 @@ pub enum PublishError {
         /// What happened.
         reason: String,
     },
+    /// A provider said no, in words of its own.
+    #[error("{server} declined to change {what}: {reason}")]
+    Declined {
+        /// The provider.
+        server: String,
+        /// What was to be read or changed.
+        what: String,
+        /// What it said.
+        reason: String,
+    },
     /// The change cannot be expressed: a name outside the zone, a message too long.
     #[error("cannot ask {server} to change {what}: {reason}")]
     Inexpressible {
@@ -256,13 +271,17 @@ impl PublishError {
             | Self::BadSignature { .. }
             | Self::BadTime { .. }
             | Self::Unauthenticated { .. }
+            | Self::Declined { .. }
             | Self::Inexpressible { .. } => Remedy::AskOperator,
         }
     }
 
     /// Whether it is certain that nothing was changed, and that nothing will be.
     pub fn surely_without_effect(&self) -> bool {
-        !matches!(self, Self::Unanswered { .. } | Self::Unauthenticated { .. })
+        !matches!(
+            self,
+            Self::Declined { .. } | Self::Unanswered { .. } | Self::Unauthenticated { .. }
+        )
     }
 
     /// What the operator can do about it.
@@ -290,6 +309,9 @@ impl PublishError {
             Self::Unanswered { .. } | Self::Unreachable { .. } => {
                 "check that the server runs and can be reached on TCP port 53; the change is tried \
                  again"
+            }
+            Self::Declined { .. } => {
+                "the reason is the provider's: correct its settings, its credentials or the zone"
             }
             Self::Inexpressible { .. } => "check `zone` and the hosts' names in the configuration",
         }

@@ -162,6 +162,9 @@ pub enum Command {
     /// The shipped policies, and the exhaustive check of any
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// DNS provider plugins
+    #[command(subcommand)]
+    Plugin(super::plugin::PluginCommand),
     /// A whole change of CA on a small world of its own, on this machine, without any set-up
     Demo(super::demo::DemoArgs),
     /// What is wrong with the DANE of mail domains or servers, anybody's; changes nothing

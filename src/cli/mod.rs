@@ -10,6 +10,7 @@ pub mod demo;
 mod history;
 mod live;
 mod plan;
+pub mod plugin;
 mod policy;
 pub mod policy_check;
 mod report;
@@ -142,6 +143,7 @@ async fn dispatch(
 ) -> Result<(), Failure> {
     match &cli.command {
         Some(Command::Policy(command)) => policy::run(command, out).await,
+        Some(Command::Plugin(command)) => plugin::run(command, out).await,
         Some(Command::Demo(arguments)) => demo::run(&cli.global, arguments, out).await,
         Some(Command::Check(arguments)) => check::run(&cli.global, arguments, out, err).await,
         Some(Command::Tlsa(arguments)) => show_tlsa(&cli.global, arguments, out, err).await,
@@ -197,6 +199,9 @@ async fn show_plan(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<(), Failur
     let request = cli.start.request();
     for (host, report) in world.preview(request).await? {
         let _ = out.write_all(plan::text(host.spec(), &report, report.seen.at).as_bytes());
+        if let Some(caveat) = host.caveat().await {
+            let _ = writeln!(out, "  note:      {caveat}");
+        }
     }
     Ok(())
 }

@@ -9,9 +9,11 @@ use tokio::task::JoinSet;
 use super::Failure;
 use super::args::Global;
 use crate::clock::SystemClock;
-use crate::config::{self, Configuration, DeployConfig, Environment, HostConfig, IssuerConfig};
+use crate::config::{
+    self, Configuration, DeployConfig, DnsConfig, Environment, HostConfig, IssuerConfig,
+};
 use crate::deploy::{Exec, Files, Ssh};
-use crate::dns::{Anchors, Authority, Rfc2136, TsigKey};
+use crate::dns::{Anchors, Authority, Plugin, PluginSettings, Rfc2136, TsigKey};
 use crate::issuer::{Acme, Limits, OwnCa, Surroundings};
 use crate::ledger::{LockError, SqliteLedger};
 use crate::pass::{HostPass, HostPorts, PassError, Report};
@@ -19,6 +21,7 @@ use crate::ports::{Clock, Deployer, IssueError, Issuer, LedgerError, Publisher};
 use crate::probe::TlsProbe;
 use crate::randomness::SystemRandomness;
 use crate::rollover::action::Request;
+use crate::secret;
 use crate::time::Span;
 
 /// How long one connection to a listener may take.
@@ -222,10 +225,24 @@ fn publishers(
 ) -> Result<BTreeMap<String, Arc<dyn Publisher>>, Failure> {
     let mut publishers: BTreeMap<String, Arc<dyn Publisher>> = BTreeMap::new();
     for (name, config) in &configuration.dns {
-        let key = TsigKey::read(&config.tsig_key_file)
-            .map_err(|error| Failure::Usage(format!("dns `{name}`: {error}")))?;
-        let (server, zone, clock) = (config.server, config.zone.clone(), Arc::clone(clock));
-        publishers.insert(name.clone(), Arc::new(Rfc2136::new(server, key, zone, clock)));
+        let publisher: Arc<dyn Publisher> = match config {
+            DnsConfig::Rfc2136(config) => {
+                let key = TsigKey::read(&config.tsig_key_file)
+                    .map_err(|error| Failure::Usage(format!("dns `{name}`: {error}")))?;
+                let (server, zone, clock) = (config.server, config.zone.clone(), Arc::clone(clock));
+                Arc::new(Rfc2136::new(server, key, zone, clock))
+            }
+            DnsConfig::Plugin(config) => {
+                let credentials = config.credentials_file.as_deref().map(secret::read).transpose();
+                let credentials = credentials
+                    .map_err(|error| Failure::Usage(format!("dns `{name}`: {error}")))?;
+                let (command, limit) = (config.command.clone(), config.timeout);
+                let zone = config.zone.clone();
+                let settings = PluginSettings { command, credentials, limit, zone };
+                Arc::new(Plugin::new(name, settings))
+            }
+        };
+        publishers.insert(name.clone(), publisher);
     }
     Ok(publishers)
 }

@@ -70,7 +70,7 @@ pub async fn exchange(argv: &[String], input: &[u8], limit: Span) -> Result<Answ
 
 /// Starts a command as the leader of a new process group, to be told something.
 #[expect(clippy::disallowed_methods, reason = "part of the one place that starts processes")]
-fn start(
+pub(super) fn start(
     argv: &[String],
     stdout: Stdio,
     stderr: OwnedFd,

@@ -374,7 +374,7 @@ fn mode(text: &str) -> Result<u32, Complaint> {
 }
 
 /// Reads an argv. A program with a slash in it is a path, relative to the file it is named in.
-fn argv(item: Item<'_>) -> Option<Vec<String>> {
+pub(super) fn argv(item: Item<'_>) -> Option<Vec<String>> {
     let key = item.key();
     if let Some(line) = item.as_str() {
         let complaint = Complaint::new(format!("`{key}` takes an argv, never a shell line"));

@@ -1,14 +1,36 @@
 //! The `[dns.*]` tables: who takes the changes to zones.
 
-use super::Rfc2136Config;
 use super::context::{Item, Table, secret_file};
+use super::deploy::argv;
 use super::resolver::dns_server;
+use super::{DnsConfig, PluginConfig, Rfc2136Config};
 use crate::name::DnsName;
 use crate::table::{Complaint, unknown};
+use crate::time::Span;
+
+/// How long a plugin may take for an answer, unless the configuration says otherwise.
+const PLUGIN_TIMEOUT: Span = Span::from_seconds(30);
+
+/// The kinds of providers.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A primary.
+    Rfc2136,
+    /// An executable.
+    Plugin,
+}
 
 /// Reads one `[dns.*]` table; `None` where it is wrong.
-pub(super) fn read(mut table: Table<'_>) -> Option<Rfc2136Config> {
-    table.required("type", "write `type = \"rfc2136\"`", |item| item.parse(known_type))?;
+pub(super) fn read(mut table: Table<'_>) -> Option<DnsConfig> {
+    let hint = "write `type = \"rfc2136\"` or `type = \"plugin\"`";
+    match table.required("type", hint, |item| item.parse(kind))? {
+        Kind::Rfc2136 => primary(table).map(DnsConfig::Rfc2136),
+        Kind::Plugin => plugin(table).map(DnsConfig::Plugin),
+    }
+}
+
+/// Reads the rest of the table of a primary.
+fn primary(mut table: Table<'_>) -> Option<Rfc2136Config> {
     let server = table.required(
         "server",
         "name the primary that takes updates: `server = \"192.0.2.53\"`",
@@ -24,14 +46,38 @@ pub(super) fn read(mut table: Table<'_>) -> Option<Rfc2136Config> {
     Some(Rfc2136Config { server: server?, tsig_key_file: tsig_key_file?, zone: zone.value() })
 }
 
+/// Reads the rest of the table of a plugin.
+fn plugin(mut table: Table<'_>) -> Option<PluginConfig> {
+    let hint = "name the executable: `command = [\"/usr/libexec/rollover/dns-example\"]`";
+    let command = table.required("command", hint, |item| {
+        let key = item.key().to_owned();
+        let words = argv(item)?;
+        match words.is_empty() {
+            true => item.complain(Complaint::new(format!("`{key}` names no program"))),
+            false => Some(words),
+        }
+    });
+    let credentials = table.given("credentials-file", secret_file);
+    let timeout = table.given("timeout", |item: Item<'_>| match item.span()? {
+        Span::ZERO => item.complain(Complaint::new("a plugin needs time to answer")),
+        span => Some(span),
+    });
+    let zone = table.given("zone", |item: Item<'_>| item.parse(zone));
+    table.finish();
+    Some(PluginConfig {
+        command: command?,
+        credentials_file: credentials.value(),
+        timeout: timeout.value().unwrap_or(PLUGIN_TIMEOUT),
+        zone: zone.value(),
+    })
+}
+
 /// Recognises a provider's type.
-fn known_type(text: &str) -> Result<(), Complaint> {
+fn kind(text: &str) -> Result<Kind, Complaint> {
     match text {
-        "rfc2136" => Ok(()),
-        "plugin" => Err(Complaint::new(
-            "dns type `plugin` is not supported yet: this version changes zones by rfc2136",
-        )),
-        _ => Err(unknown("dns type", text, ["rfc2136"])),
+        "rfc2136" => Ok(Kind::Rfc2136),
+        "plugin" => Ok(Kind::Plugin),
+        _ => Err(unknown("dns type", text, ["rfc2136", "plugin"])),
     }
 }
 

@@ -8,7 +8,7 @@ use super::context::{self, Context, Scope, Table};
 use super::file::{self, Files, IncludeError};
 use super::host::{self, HostKeys};
 use super::policy::Policies;
-use super::{Environment, IssuerConfig, ResolverConfig, Rfc2136Config};
+use super::{DnsConfig, Environment, IssuerConfig, ResolverConfig};
 use super::{dns, issuer, policy, resolver};
 use crate::diagnostic::{Diagnostic, Location, Source};
 use crate::policy::Policy;
@@ -26,7 +26,7 @@ pub(super) struct Written {
     /// Issuers by name; `None` for those that are wrong.
     pub(super) issuers: BTreeMap<String, Defined<Option<IssuerConfig>>>,
     /// Providers of DNS changes by name; `None` for those that are wrong.
-    pub(super) dns: BTreeMap<String, Defined<Option<Rfc2136Config>>>,
+    pub(super) dns: BTreeMap<String, Defined<Option<DnsConfig>>>,
     /// The `[defaults]`.
     pub(super) defaults: HostKeys,
     /// Hosts by name.

@@ -86,7 +86,7 @@ pub struct Configuration {
     /// Issuers by name.
     pub issuers: BTreeMap<String, IssuerConfig>,
     /// Providers of DNS changes by name.
-    pub dns: BTreeMap<String, Rfc2136Config>,
+    pub dns: BTreeMap<String, DnsConfig>,
     /// Hosts by name, as written (in lower case).
     pub hosts: BTreeMap<String, HostConfig>,
 }
@@ -142,6 +142,28 @@ pub struct OwnCaConfig {
     pub key_file: PathBuf,
     /// How long certificates are valid.
     pub validity: Span,
+}
+
+/// Who takes the changes to zones.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DnsConfig {
+    /// A primary.
+    Rfc2136(Rfc2136Config),
+    /// A provider behind an executable.
+    Plugin(PluginConfig),
+}
+
+/// A provider behind an executable.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PluginConfig {
+    /// The executable and its arguments.
+    pub command: Vec<String>,
+    /// The file whose content is handed over in the first message.
+    pub credentials_file: Option<PathBuf>,
+    /// How long it may take for each answer.
+    pub timeout: Span,
+    /// The zone, where it is not to be looked up.
+    pub zone: Option<DnsName>,
 }
 
 /// A primary that takes dynamic updates (RFC 2136).

@@ -4,7 +4,8 @@
 //! [`transport`] carries a question, [`anchor`] and [`chain`] lead from a trust anchor to the keys of
 //! a zone through [`resolver`], [`signature`] and [`denial`] judge what was answered with them.
 //! [`Survey`] looks around in it for audits, each question asked once ([`memo`]).
-//! [`Rfc2136`] changes zones by dynamic updates that are signed with a key of [`tsig`].
+//! [`Rfc2136`] changes zones by dynamic updates that are signed with a key of [`tsig`],
+//! [`Plugin`] through an executable.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the DNS has more types and codes than matter")]
 
@@ -13,6 +14,7 @@ mod authority;
 mod chain;
 mod denial;
 pub(crate) mod memo;
+mod plugin;
 mod resolver;
 mod rfc2136;
 mod signature;
@@ -25,6 +27,7 @@ pub use authority::Authority;
 pub use authority::survey::{
     MxRecord, OwnerView, Resolved, ResolverStanding, Security, ServerView, Survey, ZoneView,
 };
+pub use plugin::{PROTOCOL, Plugin, PluginSettings};
 pub use rfc2136::Rfc2136;
 pub use tsig::{TsigError, TsigKey};
 

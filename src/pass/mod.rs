@@ -168,6 +168,11 @@ impl HostPass {
         &self.spec
     }
 
+    /// What an operator should know of the host's DNS provider, if anything.
+    pub async fn caveat(&self) -> Option<String> {
+        self.ports.publisher.caveat().await
+    }
+
     /// Refuses a request that makes no sense for this host, before anything is done.
     ///
     /// # Errors

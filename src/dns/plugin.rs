@@ -1,0 +1,364 @@
+//! A provider of zones behind an executable: newline-delimited JSON, one request and one answer a
+//! line (the manual's section on plugins is the contract).
+//!
+//! It is started when it is first needed, and again after it failed. What it was asked and did not
+//! answer may have been done: that is as good as an update whose answer was lost.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use crate::command::{self, Talk, TalkError};
+use crate::name::DnsName;
+use crate::ports::{PublishError, Publisher, RrsetChange};
+use crate::time::{Span, Ttl};
+use crate::tlsa::{Record, TlsaRrset};
+
+/// The protocol that is spoken.
+pub const PROTOCOL: &str = "rollover-dns/1";
+
+/// How long after a plugin was given up what it was asked can still be done by its provider.
+const DELAY_BEYOND_LIMIT: Span = Span::from_seconds(300);
+
+/// What is kept of a message: a plugin may say anything.
+const MESSAGE_MAX: usize = 400;
+
+/// A provider of zones behind an executable.
+pub struct Plugin {
+    /// The provider's name in the configuration.
+    name: String,
+    /// The executable and its arguments.
+    command: Vec<String>,
+    /// What it is told in the first line.
+    credentials: Option<Zeroizing<String>>,
+    /// How long it may take for each answer.
+    limit: Span,
+    /// The zone, where the configuration names it.
+    zone: Option<DnsName>,
+    /// The process, while it is of use.
+    process: Mutex<Option<Process>>,
+}
+
+/// A plugin that has been greeted.
+struct Process {
+    /// The conversation.
+    talk: Talk,
+    /// Whether it replaces an RRset only where it is as expected.
+    compares: bool,
+}
+
+/// What a plugin was configured with.
+pub struct PluginSettings {
+    /// The executable and its arguments.
+    pub command: Vec<String>,
+    /// What it is told in the first line.
+    pub credentials: Option<Zeroizing<String>>,
+    /// How long it may take for each answer.
+    pub limit: Span,
+    /// The zone, where the configuration names it.
+    pub zone: Option<DnsName>,
+}
+
+/// Why a plugin gave no good answer.
+enum Fault {
+    /// It could not be started or greeted: nothing was asked of it.
+    Unasked(String),
+    /// Nobody knows what it did.
+    Unanswered(String),
+    /// It said no, for this reason.
+    Declined {
+        /// One of the protocol's errors.
+        error: String,
+        /// What it said.
+        message: String,
+    },
+}
+
+impl Plugin {
+    /// The provider `name` of the configuration.
+    pub fn new(name: &str, settings: PluginSettings) -> Self {
+        let PluginSettings { command, credentials, limit, zone } = settings;
+        let process = Mutex::default();
+        Self { name: name.to_owned(), command, credentials, limit, zone, process }
+    }
+
+    /// The provider, for messages.
+    fn server(&self) -> String {
+        format!("the plugin `{}` ({})", self.name, command::quoted(&self.command))
+    }
+
+    /// The zone to name in requests.
+    fn zone<'a>(&'a self, found: &'a DnsName) -> &'a DnsName {
+        self.zone.as_ref().unwrap_or(found)
+    }
+
+    /// Starts the process, and greets it.
+    async fn start(&self) -> Result<Process, Fault> {
+        let mut talk =
+            Talk::start(&self.name, &self.command).map_err(|e| Fault::Unasked(e.to_string()))?;
+        let mut hello = json!({ "protocol": PROTOCOL, "op": "hello" });
+        if let Some(credentials) = &self.credentials {
+            hello["credentials"] = json!(credentials.trim_end());
+        }
+        let line = Zeroizing::new(hello.to_string());
+        let answer = talk.ask(&line, self.limit).await;
+        let answer = answer.map_err(|error| Fault::Unasked(format!("to the greeting {error}")))?;
+        let answer = read(&answer).map_err(|fault| match fault {
+            Fault::Unanswered(what) => Fault::Unasked(format!("to the greeting {what}")),
+            Fault::Declined { error, message } => {
+                Fault::Unasked(format!("it refused the greeting ({error}): {message}"))
+            }
+            other @ Fault::Unasked(_) => other,
+        })?;
+        let compares = answer["capabilities"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one == "compare-and-swap"));
+        Ok(Process { talk, compares })
+    }
+
+    /// Asks one thing; of a new process where the last one failed.
+    async fn ask(&self, request: &Value) -> Result<Value, Fault> {
+        let mut process = self.process.lock().await;
+        let mut greeted = match process.take() {
+            Some(greeted) => greeted,
+            None => self.start().await?,
+        };
+        let line = request.to_string();
+        match greeted.talk.ask(&line, self.limit).await {
+            Ok(answer) => {
+                let answer = read(&answer);
+                // One that does not keep to the protocol is not asked again.
+                if !matches!(answer, Err(Fault::Unanswered(_))) {
+                    *process = Some(greeted);
+                }
+                answer
+            }
+            Err(TalkError::Start(error)) => Err(Fault::Unasked(error.to_string())),
+            Err(error) => Err(Fault::Unanswered(error.to_string())),
+        }
+    }
+
+    /// Whether the provider replaces an RRset only where it is as expected.
+    async fn compares(&self) -> Result<bool, Fault> {
+        let mut process = self.process.lock().await;
+        if process.is_none() {
+            *process = Some(self.start().await?);
+        }
+        Ok(process.as_ref().is_some_and(|process| process.compares))
+    }
+
+    /// What the provider holds: the TTL it gave, and the records as text.
+    async fn get(
+        &self,
+        zone: &DnsName,
+        name: &DnsName,
+        kind: &str,
+    ) -> Result<(Option<u32>, Vec<String>), Fault> {
+        let request = json!({
+            "op": "get",
+            "zone": self.zone(zone).absolute(),
+            "owner": name.absolute(),
+            "type": kind,
+        });
+        let answer = self.ask(&request).await?;
+        let wrong = |what: &str| Fault::Unanswered(format!("it answered {what}: {}", cut(&answer)));
+        let records = answer["records"].as_array().ok_or_else(|| wrong("without `records`"))?;
+        let texts: Option<Vec<String>> =
+            records.iter().map(|record| record.as_str().map(str::to_owned)).collect();
+        let ttl = answer["ttl"].as_u64().and_then(|ttl| u32::try_from(ttl).ok());
+        Ok((ttl, texts.ok_or_else(|| wrong("with records that are no text"))?))
+    }
+
+    /// The TLSA RRset that the provider holds.
+    async fn tlsa(&self, zone: &DnsName, name: &DnsName) -> Result<TlsaRrset, Fault> {
+        let (ttl, texts) = self.get(zone, name, "TLSA").await?;
+        let records: Result<Vec<Record>, _> = texts.iter().map(|text| text.parse()).collect();
+        let records = records.map_err(|error| {
+            Fault::Unanswered(format!("it answered with what is no TLSA record: {error}"))
+        })?;
+        match (ttl, records.is_empty()) {
+            (None, false) => Err(Fault::Unanswered("it answered without a `ttl`".to_owned())),
+            (ttl, _) => Ok(TlsaRrset::new(records, Ttl::from_seconds(ttl.unwrap_or(0)))),
+        }
+    }
+
+    /// Replaces an RRset, given as texts.
+    async fn put(
+        &self,
+        (zone, name, kind): (&DnsName, &DnsName, &str),
+        ttl: Ttl,
+        expect: &[String],
+        records: &[String],
+    ) -> Result<(), Fault> {
+        let request = json!({
+            "op": "replace",
+            "zone": self.zone(zone).absolute(),
+            "owner": name.absolute(),
+            "type": kind,
+            "ttl": ttl.as_seconds(),
+            "expect": expect,
+            "records": records,
+        });
+        self.ask(&request).await.map(|_| ())
+    }
+
+    /// Makes one change. A provider that does not compare is read before it and after it.
+    async fn change(&self, zone: &DnsName, change: &RrsetChange) -> Result<(), Fault> {
+        let compares = self.compares().await?;
+        if !compares && self.tlsa(zone, &change.name).await?.records != change.observed.records {
+            let message = "the RRset is not as it was observed".to_owned();
+            return Err(Fault::Declined { error: "conflict".to_owned(), message });
+        }
+        let texts = |rrset: &TlsaRrset| -> Vec<String> {
+            rrset.records.iter().map(ToString::to_string).collect()
+        };
+        let (expect, records) = (texts(&change.observed), texts(&change.desired));
+        let place = (zone, &change.name, "TLSA");
+        self.put(place, change.desired.ttl, &expect, &records).await?;
+        if !compares && self.tlsa(zone, &change.name).await?.records != change.desired.records {
+            let what = "it said that it replaced the RRset, and reads it back as another";
+            return Err(Fault::Unanswered(what.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Changes the TXT RRset at a name; the value of a challenge comes and goes beside others.
+    async fn change_txt(
+        &self,
+        zone: &DnsName,
+        name: &DnsName,
+        ttl: Ttl,
+        wanted: impl Fn(Vec<String>) -> Vec<String>,
+    ) -> Result<(), Fault> {
+        let (_, present) = self.get(zone, name, "TXT").await?;
+        let records = wanted(present.clone());
+        if records == present {
+            return Ok(());
+        }
+        self.put((zone, name, "TXT"), ttl, &present, &records).await
+    }
+
+    /// A fault, as it is to be acted upon.
+    fn error(&self, fault: Fault, what: String) -> PublishError {
+        let server = self.server();
+        match fault {
+            Fault::Unasked(reason) => PublishError::Unreachable { server, what, reason },
+            Fault::Unanswered(reason) => PublishError::Unanswered { server, what, reason },
+            Fault::Declined { error, message } => match error.as_str() {
+                "conflict" => PublishError::Conflict { server, what },
+                "temporary" => {
+                    let reason = format!("it says that this may pass: {message}");
+                    PublishError::Unanswered { server, what, reason }
+                }
+                _ => {
+                    let reason = format!("{error}: {message}");
+                    PublishError::Declined { server, what, reason }
+                }
+            },
+        }
+    }
+}
+
+/// A TXT record as a zone file has it.
+fn quoted(value: &str) -> String {
+    format!("\"{value}\"")
+}
+
+/// Whether a TXT record says `value`, in quotation marks or not.
+fn says(record: &str, value: &str) -> bool {
+    record.trim_matches('"') == value
+}
+
+/// Something a plugin said, not longer than anybody wants to read.
+fn cut(said: impl ToString) -> String {
+    let said = said.to_string();
+    let text: String = said.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect();
+    if text.len() < said.len() { format!("{text}...") } else { text }
+}
+
+/// Reads an answer.
+fn read(line: &str) -> Result<Value, Fault> {
+    let answer: Value = serde_json::from_str(line)
+        .map_err(|error| Fault::Unanswered(format!("it answered with no JSON ({error})")))?;
+    match answer["ok"].as_bool() {
+        Some(true) => Ok(answer),
+        Some(false) => {
+            let said = |key: &str| answer[key].as_str().map(cut).unwrap_or_default();
+            Err(Fault::Declined { error: said("error"), message: said("message") })
+        }
+        None => Err(Fault::Unanswered(format!("it answered without `ok`: {}", cut(&answer)))),
+    }
+}
+
+#[async_trait]
+impl Publisher for Plugin {
+    async fn read(&self, zone: &DnsName, name: &DnsName) -> Result<TlsaRrset, PublishError> {
+        let rrset = self.tlsa(zone, name).await;
+        rrset.map_err(|fault| self.error(fault, format!("{} TLSA", name.absolute())))
+    }
+
+    async fn replace(&self, zone: &DnsName, changes: &[RrsetChange]) -> Result<(), PublishError> {
+        let needed = changes.iter().filter(|change| change.observed != change.desired);
+        for (number, change) in needed.enumerate() {
+            let what = format!("{} TLSA", change.name.absolute());
+            match self.change(zone, change).await {
+                Ok(()) => {}
+                Err(fault) if number == 0 => return Err(self.error(fault, what)),
+                // What was changed before it stays: the whole is not without effect.
+                Err(fault) => {
+                    let reason = self.error(fault, what.clone()).to_string();
+                    return Err(PublishError::Unanswered { server: self.server(), what, reason });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn longest_delay(&self) -> Span {
+        self.limit + DELAY_BEYOND_LIMIT
+    }
+
+    async fn caveat(&self) -> Option<String> {
+        match self.compares().await {
+            Ok(true) => None,
+            Ok(false) => Some(format!(
+                "{} cannot compare and swap: a change made by somebody else at the same moment can \
+                 be overwritten",
+                self.server()
+            )),
+            Err(fault) => Some(self.error(fault, "a zone".to_owned()).to_string()),
+        }
+    }
+
+    async fn add_txt(
+        &self,
+        zone: &DnsName,
+        name: &DnsName,
+        value: &str,
+        ttl: Ttl,
+    ) -> Result<(), PublishError> {
+        let add = |mut records: Vec<String>| {
+            if !records.iter().any(|record| says(record, value)) {
+                records.push(quoted(value));
+            }
+            records
+        };
+        let changed = self.change_txt(zone, name, ttl, add).await;
+        changed.map_err(|fault| self.error(fault, format!("{} TXT", name.absolute())))
+    }
+
+    async fn remove_txt(
+        &self,
+        zone: &DnsName,
+        name: &DnsName,
+        value: &str,
+    ) -> Result<(), PublishError> {
+        let remove = |mut records: Vec<String>| {
+            records.retain(|record| !says(record, value));
+            records
+        };
+        let changed = self.change_txt(zone, name, Ttl::from_seconds(60), remove).await;
+        changed.map_err(|fault| self.error(fault, format!("{} TXT", name.absolute())))
+    }
+}
