@@ -274,3 +274,6 @@ fn summary(shown: &Shown) -> CertificateSummary {
         spki: leaf.spki_sha256(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,7 @@ pub(super) async fn run(
     let text = match arguments.form() {
         Format::Text => {
             let detail = if global.quiet { Detail::Trouble } else { Detail::All };
-            let colours = match super::may_colour(global, &std::io::stdout()) {
+            let colours = match super::colours(global, &std::io::stdout()) {
                 true => Colours::On,
                 false => Colours::Off,
             };

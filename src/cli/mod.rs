@@ -112,20 +112,16 @@ fn start_log(global: &Global) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(level))
         .with_writer(std::io::stderr)
-        .with_ansi(colours(global));
+        // Asked for colours, it panics: the library is built without them.
+        .with_ansi(false);
     match global.log_format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),
     }
 }
 
-/// Whether standard error may have colours.
-fn colours(global: &Global) -> bool {
-    may_colour(global, &std::io::stderr())
-}
-
 /// Whether what is written to `stream` may have colours.
-fn may_colour(global: &Global, stream: &impl IsTerminal) -> bool {
+fn colours(global: &Global, stream: &impl IsTerminal) -> bool {
     match global.color {
         args::Color::Always => true,
         args::Color::Never => false,

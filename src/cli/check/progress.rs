@@ -18,7 +18,18 @@ impl Line {
     /// A line for this many subjects.
     pub(super) fn new(total: usize, quiet: bool) -> Self {
         let is_shown = 1 < total && !quiet && std::io::stderr().is_terminal();
-        Self { total, done: Vec::new(), is_shown }
+        let line = Self { total, done: Vec::new(), is_shown };
+        line.show("looking");
+        line
+    }
+
+    /// Writes it anew.
+    fn show(&self, name: &str) {
+        if self.is_shown {
+            let mut err = std::io::stderr();
+            let _ = write!(err, "\r\x1b[K{}", self.words(name));
+            let _ = err.flush();
+        }
     }
 
     /// What it says.
@@ -44,11 +55,7 @@ impl Line {
 impl Progress for Line {
     fn done(&mut self, name: &str, severity: Severity) {
         self.done.push(severity);
-        if self.is_shown {
-            let mut err = std::io::stderr();
-            let _ = write!(err, "\r\x1b[K{}", self.words(name));
-            let _ = err.flush();
-        }
+        self.show(name);
     }
 }
 
