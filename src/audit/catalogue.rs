@@ -131,6 +131,11 @@ catalogue! {
     NameServerSilent "name-server-silent" ["RFC 2182, section 3"]
         "what it serves is not known; while it is silent, senders ask the others";
         "see that it runs and answers on port 53, UDP and TCP; `-4` leaves IPv6 out".
+    /// A name server that answers, and has no answer.
+    NameServerLame "name-server-lame" ["RFC 7672, section 2.1.2"]
+        "senders whose resolver gets no other answer keep the mail; most ask another name server";
+        "let this server serve the zone, answer TLSA queries, and transfer the zone in time; or take \
+         it out of the zone's NS records, here and in the parent".
     /// A wildcard gives the TLSA records.
     TlsaWildcard "tlsa-wildcard" ["RFC 4592, section 2.1"]
         "the same records stand for other names and ports, and change for all of them at once";

@@ -94,9 +94,20 @@ impl Published {
 
     /// Judges the answers of the authoritative servers.
     fn judge_servers(&mut self, servers: &[ServerView], now: Timestamp) {
+        if servers.is_empty() {
+            let seen = "no name server has an address that may be asked";
+            self.findings.push(Finding::unknown(Code::NameServerSilent, seen));
+        }
         let mut by_records: BTreeMap<&BTreeSet<Record>, (Ttl, Vec<&ServerView>)> = BTreeMap::new();
         for view in servers {
             match &view.answer {
+                Answer::Silent { reason } if view.is_lame => {
+                    let finding = match servers.iter().any(|other| other.rrset().is_some()) {
+                        true => Finding::warning(Code::NameServerLame, reason.clone()),
+                        false => Finding::critical(Code::NameServerLame, reason.clone()),
+                    };
+                    self.findings.push(finding.at(&view.server));
+                }
                 Answer::Silent { reason } => {
                     let finding = Finding::unknown(Code::NameServerSilent, reason.clone());
                     self.findings.push(finding.at(&view.server));

@@ -1,6 +1,6 @@
 //! The common mistakes of publishers of TLSA records, each set up for real and found.
 
-use crate::lab::{MAIL, RESOLVER};
+use crate::lab::{MAIL, RESOLVER, SECONDARY};
 use crate::outcome::Outcomes;
 use crate::pki::{Ca, Valid};
 use crate::world::World;
@@ -328,7 +328,7 @@ fn from_a_file(world: &World) {
 #[test]
 fn mistakes_with_zones() {
     let house = Ca::new("house CA");
-    let labels = ["open", "bogus", "soon", "late", "stale", "long", "dead", "literal"];
+    let labels = ["open", "bogus", "soon", "late", "stale", "long", "dead", "lame", "literal"];
     let names: Vec<String> = labels.iter().map(|label| format!("mx.{label}.example.nl")).collect();
     let bundle = house.issue(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let mut world = World::new(&bundle);
@@ -367,6 +367,10 @@ fn mistakes_with_zones() {
     let dead = Zone::new(&mut world, "dead", &[ONE, NOBODY]);
     dead.trusted(&mut world);
     here.push(dead.sign("zone", &[ONE, NOBODY], &records(60, &good), Signed::Long));
+    // The lab's secondary knows nothing of this zone.
+    let lame = Zone::new(&mut world, "lame", &[ONE, SECONDARY]);
+    lame.trusted(&mut world);
+    here.push(lame.sign("zone", &[ONE, SECONDARY], &records(60, &good), Signed::Long));
     let _servers =
         [Nameserver::start(&world, ONE, &here), Nameserver::start(&world, OTHER, &there)];
     world.open();
@@ -391,6 +395,8 @@ fn mistakes_with_zones() {
     of("stale").expect_said("tlsa-untrusted", "expired at");
     of("dead").expect("UNKNOWN", &[("UNKNOWN", "name-server-silent"), ("OK", "fits-all")]);
     of("dead").expect_said("name-server-silent", NOBODY);
+    of("lame").expect("WARNING", &[("WARNING", "name-server-lame"), ("OK", "fits-all")]);
+    of("lame").expect_said("name-server-lame", SECONDARY);
     println!("{}", world.lab.check(&domains.iter().map(String::as_str).collect::<Vec<_>>()).out);
     // A resolver that nobody is at: nothing is known.
     let run = world.lab.rollover(&["check", "--resolver", NOBODY, "example.nl"]).expect_code(3);

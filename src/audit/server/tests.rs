@@ -47,6 +47,7 @@ fn answer(name: &str, records: &[Record]) -> ServerView {
         server: ServerAddress { name: name.parse().unwrap(), address },
         answer: Answer::Secure(rrset),
         signed_until: None,
+        is_lame: false,
     }
 }
 

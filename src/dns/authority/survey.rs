@@ -5,7 +5,7 @@
 //! hundreds of domains at once that share zones, name servers and mail servers, so whatever has been
 //! asked is not asked again. It never changes anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -44,6 +44,17 @@ pub struct Survey {
     zones: Memo<DnsName, Result<ZoneView, LookupError>>,
     /// Which name servers are asked.
     asked: fn(&IpAddr) -> bool,
+}
+
+/// What the servers of a zone answered.
+#[derive(Default)]
+struct Poll {
+    /// Each server's answer.
+    replies: BTreeMap<ServerAddress, Reply>,
+    /// Until when the signature holds that it came with.
+    signed_until: BTreeMap<ServerAddress, Timestamp>,
+    /// Those that answered, and had no answer.
+    lame: BTreeSet<ServerAddress>,
 }
 
 impl Survey {
@@ -237,7 +248,7 @@ impl Survey {
                 (Security::Secure, None) => unreachable!("a secure zone comes with its servers"),
                 (Security::Secure, Some(zone)) => zone,
             };
-            let (replies, signed_until) = self.ask_each(&zone, &name, ignored).await;
+            let Poll { replies, signed_until, lame } = self.poll(&zone, &name, ignored).await;
             if let Some((target, ttl)) = common_alias(&replies) {
                 longest = longest.max(ttl);
                 let finals = replies.into_iter().filter_map(|(server, reply)| match reply {
@@ -255,7 +266,8 @@ impl Survey {
             answers.extend(doubtful);
             let servers = answers.into_iter().map(|(server, answer)| {
                 let signed_until = signed_until.get(&server).copied();
-                ServerView { server, answer, signed_until }
+                let is_lame = lame.contains(&server);
+                ServerView { server, answer, signed_until, is_lame }
             });
             return Ok(OwnerView::Seen { target: name, servers: servers.collect() });
         }
@@ -271,13 +283,8 @@ impl Survey {
     }
 
     /// Asks every server of a zone that counts, side by side.
-    async fn ask_each(
-        &self,
-        zone: &Zone,
-        name: &DnsName,
-        ignored: &[String],
-    ) -> (BTreeMap<ServerAddress, Reply>, BTreeMap<ServerAddress, Timestamp>) {
-        let (mut replies, mut signed_until) = (BTreeMap::new(), BTreeMap::new());
+    async fn poll(&self, zone: &Zone, name: &DnsName, ignored: &[String]) -> Poll {
+        let mut poll = Poll::default();
         let mut asking = JoinSet::new();
         let now = self.authority.clock.now().wall;
         for (server, address) in &zone.servers {
@@ -288,7 +295,7 @@ impl Survey {
                 let reason = "its address cannot be looked up".to_owned();
                 let address = IpAddr::from([0, 0, 0, 0]);
                 let key = ServerAddress { name: server.clone(), address };
-                replies.insert(key, Reply::Final(Answer::Silent { reason }));
+                poll.replies.insert(key, Reply::Final(Answer::Silent { reason }));
                 continue;
             };
             if !(self.asked)(&ip) {
@@ -301,22 +308,26 @@ impl Survey {
             asking.spawn(async move {
                 let _passed = shared.gates.pass(ip).await;
                 let to = SocketAddr::new(ip, port);
-                match transport::ask(to, &wire, RecordType::TLSA, Recursion::Off).await {
+                let asked = transport::ask(to, &wire, RecordType::TLSA, Recursion::Off).await;
+                let (reply, until) = match &asked {
                     Ok(message) => {
-                        let until = signed(&keys, &message, &wire);
-                        (key, judge(&keys, &message, &wire, now), until)
+                        (judge(&keys, message, &wire, now), signed(&keys, message, &wire))
                     }
                     Err(error) => {
-                        (key, Reply::Final(Answer::Silent { reason: error.to_string() }), None)
+                        (Reply::Final(Answer::Silent { reason: error.to_string() }), None)
                     }
-                }
+                };
+                (key, reply, until, asked.is_ok())
             });
         }
-        for (server, reply, until) in asking.join_all().await {
-            signed_until.extend(until.map(|until| (server.clone(), until)));
-            replies.insert(server, reply);
+        for (server, reply, until, has_answered) in asking.join_all().await {
+            poll.signed_until.extend(until.map(|until| (server.clone(), until)));
+            if has_answered && matches!(reply, Reply::Final(Answer::Silent { .. })) {
+                poll.lame.insert(server.clone());
+            }
+            poll.replies.insert(server, reply);
         }
-        (replies, signed_until)
+        poll
     }
 
     /// Whether a resolver validates for those who ask it, as a mail server on this machine does.

@@ -93,6 +93,8 @@ pub struct ServerView {
     pub answer: Answer,
     /// Until when the signature holds that it came with.
     pub signed_until: Option<Timestamp>,
+    /// Whether it answered, and had no answer: an error, or the word that the zone is not its own.
+    pub is_lame: bool,
 }
 
 /// What a resolver does for those who trust it.
