@@ -14,6 +14,7 @@ use crate::tlsa::{Parameters, Record, TlsaOwner};
 use support::{NOW, ca, key, self_signed, server as leaf, signed};
 
 #[path = "../../../tests/support/test_pki.rs"]
+#[allow(clippy::duplicate_mod, reason = "as in the tests of tlsa::validation")]
 mod support;
 
 /// The server's name.
