@@ -92,11 +92,12 @@ async fn read_by_the_mail_server(host: &OwnHost) -> Option<(&'static str, Vec<Pa
 
 /// Which mail server a reload command is for.
 fn mail_server(reload: &[String]) -> Option<MailServer> {
+    // `postfix`, `/usr/sbin/exim4`, and the units `postfix.service` and `postfix@-.service`.
     let names = |word: &str| {
         let program = |part: &String| {
-            Path::new(part).file_name().is_some_and(|f| {
-                f.to_string_lossy().trim_end_matches(".service").trim_end_matches('4') == word
-            })
+            let name = Path::new(part).file_name().unwrap_or_default().to_string_lossy();
+            let name = name.split(['@', '.']).next().unwrap_or_default();
+            name.trim_end_matches('4') == word
         };
         reload.iter().any(program)
     };
@@ -180,6 +181,7 @@ mod tests {
         let of = |line: &str| mail_server(&argv(line));
         assert_eq!(of("postfix reload"), Some(MailServer::Postfix));
         assert_eq!(of("/usr/bin/systemctl reload postfix.service"), Some(MailServer::Postfix));
+        assert_eq!(of("systemctl reload postfix@-.service"), Some(MailServer::Postfix));
         assert_eq!(of("systemctl reload exim4"), Some(MailServer::Exim));
         assert_eq!(of("doveadm reload"), None);
         let asked = postconf(&argv("postfix -c /srv/mx reload"));

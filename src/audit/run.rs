@@ -153,6 +153,11 @@ impl Shared {
         domain: &DnsName,
     ) -> Option<Server> {
         let own = self.own.iter().find(|host| host.names.contains(&target.name));
+        let target = match own {
+            // Left out on purpose for this host, whoever asks about it.
+            Some(host) => Target { ignored: host.ignored.clone(), ..target },
+            None => target,
+        };
         let facts = self.facts(target).await?;
         let mut names = vec![facts.owner.base().clone()];
         names.extend((domain != &names[0]).then(|| domain.clone()));

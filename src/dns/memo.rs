@@ -38,25 +38,49 @@ impl<K: Ord, V: Clone> Memo<K, V> {
     }
 }
 
-/// How many questions one name server is asked at a time: what any server bears, and fewer than the
-/// open files that a process is allowed.
+/// How many questions one name server is asked at a time: what any server bears.
 const QUESTIONS_AT_ONCE: usize = 32;
 
-/// A limit on the questions under way to each server.
-#[derive(Debug, Default)]
-pub(crate) struct Gates(Mutex<BTreeMap<IpAddr, Arc<Semaphore>>>);
+/// How many questions are under way in all: fewer than the open files that a process is allowed.
+const QUESTIONS_IN_ALL: usize = 256;
+
+/// A limit on the questions under way, to each server and in all.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    /// For each server, the questions that it may still be asked.
+    servers: Mutex<BTreeMap<IpAddr, Arc<Semaphore>>>,
+    /// The questions that may still be asked of any.
+    all: Arc<Semaphore>,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self { servers: Mutex::default(), all: Arc::new(Semaphore::new(QUESTIONS_IN_ALL)) }
+    }
+}
+
+/// The leave to ask one question, which is over when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Leave {
+    /// One of its server's.
+    _of_server: Option<OwnedSemaphorePermit>,
+    /// One of all.
+    _of_all: Option<OwnedSemaphorePermit>,
+}
 
 impl Gates {
-    /// Waits until this server may be asked another question, which is over when what is returned
-    /// is dropped.
-    pub(crate) async fn pass(&self, server: IpAddr) -> Option<OwnedSemaphorePermit> {
+    /// Waits until this server may be asked another question.
+    pub(crate) async fn pass(&self, server: IpAddr) -> Leave {
         let gate = {
-            let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut gates = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
             let new = || Arc::new(Semaphore::new(QUESTIONS_AT_ONCE));
             Arc::clone(gates.entry(server).or_insert_with(new))
         };
-        // It is never closed, so this waits and does not fail.
-        gate.acquire_owned().await.ok()
+        // Its own first: who waits for a slow server holds up nobody else. None is ever closed, so
+        // this waits and does not fail.
+        let of_server = gate.acquire_owned().await.ok();
+        let of_all = Arc::clone(&self.all).acquire_owned().await.ok();
+        Leave { _of_server: of_server, _of_all: of_all }
     }
 }
 

@@ -78,7 +78,7 @@ impl Resolver {
         let mut reasons = Vec::new();
         for server in &self.servers {
             let _passed = match &self.shared {
-                Some(shared) => shared.gates.pass(server.ip()).await,
+                Some(shared) => Some(shared.gates.pass(server.ip()).await),
                 None => None,
             };
             match self.ask_one(*server, name, kind).await {

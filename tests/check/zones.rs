@@ -96,7 +96,10 @@ impl Zone {
             Signed::Expired => ("now-864000", "now-3600"),
         };
         let output = path.with_extension("signed");
+        // `-d`: else a file of DS records is left in the directory that the tests run in.
         run(Command::new("dnssec-signzone")
+            .arg("-d")
+            .arg(&self.directory)
             .args(["-q", "-P", "-z", "-O", "full", "-s", start, "-e", end, "-o", &name, "-f"])
             .arg(&output)
             .arg(&path)
