@@ -281,10 +281,14 @@ fn judge(keys: &ZoneKeys, message: &Message, name: &Name, now: Timestamp) -> Rep
             Ok(valid) => {
                 let records = valid.records.iter().filter_map(|record| from_tlsa(&record.data));
                 let rrset = TlsaRrset::new(records, valid.ttl);
-                Reply::Final(match valid.expanded {
-                    true => Answer::Wildcard(rrset),
-                    false => Answer::Secure(rrset),
-                })
+                let Some(next_closer) = &valid.expanded else {
+                    return Reply::Final(Answer::Secure(rrset));
+                };
+                // Without this, a wildcard's answer could stand in for that of a name that exists.
+                match denial::prove_expansion(keys, &message.authorities, next_closer, now) {
+                    Ok(()) => Reply::Final(Answer::Wildcard(rrset)),
+                    Err(error) => untrusted(error.to_string()),
+                }
             }
             Err(error) => untrusted(error.to_string()),
         };
@@ -313,8 +317,8 @@ fn judge_alias(keys: &ZoneKeys, message: &Message, alias: &WireRecord, now: Time
         _ => None,
     };
     match (target, valid.expanded) {
-        (Some(target), false) => Reply::Alias { target, ttl: valid.ttl },
-        (Some(target), true) => {
+        (Some(target), None) => Reply::Alias { target, ttl: valid.ttl },
+        (Some(target), Some(_)) => {
             let reason = format!("a wildcard makes it an alias to {}", target.absolute());
             Reply::Final(Answer::Untrusted { reason })
         }

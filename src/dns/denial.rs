@@ -50,6 +50,38 @@ pub(super) fn prove(
     })
 }
 
+/// Whether the authority section proves that nothing stands at `next_closer` or below it, so that a
+/// wildcard rightly answered for a name there.
+///
+/// # Errors
+///
+/// Where a record's signature does not validate, or all of them together prove no such thing.
+pub(super) fn prove_expansion(
+    keys: &ZoneKeys,
+    authorities: &[Record],
+    next_closer: &Name,
+    now: Timestamp,
+) -> Result<(), Bogus> {
+    let proofs = Proofs::collect(keys, authorities, now)?;
+    let unproven = |reason: &str| Bogus::Invalid {
+        what: format!("the denial of {next_closer} that its wildcard needs"),
+        reason: reason.to_owned(),
+    };
+    let by_nsec = proofs.nsec.iter().any(|(owner, nsec)| {
+        // A name above the next one exists, if only as an empty non-terminal.
+        covers(owner, nsec, next_closer, proofs.zone)
+            && !next_closer.zone_of(nsec.next_domain_name())
+    });
+    match proofs.covering(next_closer) {
+        _ if by_nsec => Ok(()),
+        None => Err(unproven("its NSEC or NSEC3 records do not prove it")),
+        Some(nsec3) if nsec3.opt_out() => {
+            Err(unproven("an NSEC3 record with opt-out says nothing of unsigned delegations"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 impl<'a> Proofs<'a> {
     /// Validates every NSEC and NSEC3 record of a section.
     fn collect(keys: &'a ZoneKeys, section: &'a [Record], now: Timestamp) -> Result<Self, Bogus> {
@@ -60,7 +92,7 @@ impl<'a> Proofs<'a> {
                 DNSSECRData::NSEC(data) => {
                     let valid = keys.validate(section, &record.name, RecordType::NSEC, now)?;
                     // One that a wildcard gave is not of the name that it stands at.
-                    if !valid.expanded {
+                    if valid.expanded.is_none() {
                         nsec.push((&record.name, data));
                     }
                 }
@@ -143,9 +175,8 @@ impl<'a> Proofs<'a> {
             // Opt-out says nothing of unsigned delegations: there may be one (section 8.6).
             return Some(Denial::InsecureDelegation);
         }
-        if covering.opt_out() {
-            return None;
-        }
+        // Of anything else: had the name a signed record in this zone, its own hash would stand in the
+        // chain, opt-out or not. An unsigned delegation there gives senders nothing to rely on either.
         let wildcard = encloser.prepend_label("*").ok()?;
         let absent = self.covering(&wildcard).is_some();
         let without = self.matching(&wildcard).is_some_and(|nsec3| {
@@ -305,6 +336,7 @@ mod tests {
         let proofs = Proofs { zone: &zone, nsec: Vec::new(), nsec3: vec![(own, &apex)] };
         let asked = name("child.example.");
         assert_eq!(proofs.of_name(&asked, RecordType::DS), Some(Denial::InsecureDelegation));
-        assert_eq!(proofs.of_name(&asked, RecordType::TLSA), None, "opt-out proves no absence");
+        let denied = proofs.of_name(&asked, RecordType::TLSA);
+        assert_eq!(denied, Some(Denial::NoRecord), "a signed record would stand in the chain");
     }
 }
