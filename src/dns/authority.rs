@@ -52,7 +52,8 @@ struct Zone {
 }
 
 /// What one server answered at one name.
-enum Reply {
+#[derive(Debug)]
+pub(super) enum Reply {
     /// An answer about the name itself.
     Final(Answer),
     /// The name is an alias, validated.
@@ -266,7 +267,7 @@ fn at_least(answer: Answer, ttl: Ttl) -> Answer {
 }
 
 /// Judges what a server answered for a name.
-fn judge(keys: &ZoneKeys, message: &Message, name: &Name, now: Timestamp) -> Reply {
+pub(super) fn judge(keys: &ZoneKeys, message: &Message, name: &Name, now: Timestamp) -> Reply {
     match message.metadata.response_code {
         ResponseCode::NoError | ResponseCode::NXDomain => {}
         code => return Reply::Final(Answer::Silent { reason: format!("it says {code}") }),

@@ -50,6 +50,18 @@ pub(super) fn prove(
     })
 }
 
+/// As [`prove`], of records that are taken for true: fuzzing cannot guess signatures.
+pub(super) fn prove_unsigned(
+    zone: &Name,
+    authorities: &[Record],
+    name: &Name,
+    kind: RecordType,
+) -> Option<Denial> {
+    let mut proofs = Proofs { zone, nsec: Vec::new(), nsec3: Vec::new() };
+    authorities.iter().for_each(|record| proofs.add(record));
+    proofs.at_name(name, kind).or_else(|| proofs.of_name(name, kind))
+}
+
 /// Whether the authority section proves that nothing stands at `next_closer` or below it, so that a
 /// wildcard rightly answered for a name there.
 ///
@@ -85,28 +97,30 @@ pub(super) fn prove_expansion(
 impl<'a> Proofs<'a> {
     /// Validates every NSEC and NSEC3 record of a section.
     fn collect(keys: &'a ZoneKeys, section: &'a [Record], now: Timestamp) -> Result<Self, Bogus> {
-        let (mut nsec, mut nsec3) = (Vec::new(), Vec::new());
+        let mut proofs = Self { zone: &keys.zone, nsec: Vec::new(), nsec3: Vec::new() };
         for record in section {
-            let RData::DNSSEC(data) = &record.data else { continue };
-            match data {
-                DNSSECRData::NSEC(data) => {
-                    let valid = keys.validate(section, &record.name, RecordType::NSEC, now)?;
-                    // One that a wildcard gave is not of the name that it stands at.
-                    if valid.expanded.is_none() {
-                        nsec.push((&record.name, data));
-                    }
+            let kind = record.record_type();
+            if matches!(kind, RecordType::NSEC | RecordType::NSEC3) {
+                let valid = keys.validate(section, &record.name, kind, now)?;
+                // One that a wildcard gave is not of the name that it stands at.
+                if valid.expanded.is_none() {
+                    proofs.add(record);
                 }
-                DNSSECRData::NSEC3(data) => {
-                    keys.validate(section, &record.name, RecordType::NSEC3, now)?;
-                    let label = record.name.iter().next().unwrap_or_default().to_ascii_lowercase();
-                    if data.iterations() <= ITERATIONS_MAX {
-                        nsec3.push((label, data));
-                    }
-                }
-                _ => {}
             }
         }
-        Ok(Self { zone: &keys.zone, nsec, nsec3 })
+        Ok(proofs)
+    }
+
+    /// Takes a record that is known to be true.
+    fn add(&mut self, record: &'a Record) {
+        match &record.data {
+            RData::DNSSEC(DNSSECRData::NSEC(data)) => self.nsec.push((&record.name, data)),
+            RData::DNSSEC(DNSSECRData::NSEC3(data)) if data.iterations() <= ITERATIONS_MAX => {
+                let label = record.name.iter().next().unwrap_or_default().to_ascii_lowercase();
+                self.nsec3.push((label, data));
+            }
+            _ => {}
+        }
     }
 
     /// What a record that stands at the name itself says.

@@ -11,6 +11,8 @@ mod anchor;
 mod authority;
 mod chain;
 mod denial;
+#[doc(hidden)] // for `fuzz/` alone, which reaches only what is public
+pub mod fuzzing;
 mod resolver;
 mod rfc2136;
 mod signature;

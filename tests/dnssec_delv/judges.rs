@@ -140,7 +140,10 @@ pub(crate) fn delv(namespace: &Namespace, anchor: &Anchor, file: &Path, name: &s
     // alias alone, and says only on standard error what came of the target.
     let failed = said.lines().filter(|line| line.starts_with(";; ")).collect::<Vec<_>>().join(", ");
     let denied = failed.contains("ncache nx");
-    if has("; unsigned answer") || has("; negative response, unsigned answer") {
+    // Outside of the anchor's zone nothing is validated, and delv says no more than where it is from.
+    let unjudged = has("; authoritative") || has("; answer");
+    if unjudged
+        || has("; unsigned answer") || has("; negative response, unsigned answer") {
         Verdict::Insecure
     } else if has("; negative response, fully validated") || denied && has("; fully validated") {
         Verdict::Denied
