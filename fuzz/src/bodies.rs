@@ -171,8 +171,20 @@ fn spoilt_ledger() -> (tempfile::TempDir, SqliteLedger, rusqlite::Connection) {
 fn value(data: &mut &[u8]) -> rusqlite::types::Value {
     use rusqlite::types::Value;
     let words = [
-        "mx1", "renewal", "ecdsa-p256", "rsa-2048", "1", "", "next", "current", "mail.example.nl",
-        "_25._tcp.mail.example.nl.", "127.0.0.1:25", "ecdsa", "rsa", "change-of-ca",
+        "mx1",
+        "renewal",
+        "ecdsa-p256",
+        "rsa-2048",
+        "1",
+        "",
+        "next",
+        "current",
+        "mail.example.nl",
+        "_25._tcp.mail.example.nl.",
+        "127.0.0.1:25",
+        "ecdsa",
+        "rsa",
+        "change-of-ca",
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     ];
     let Some((first, rest)) = data.split_first() else { return Value::Null };
@@ -205,7 +217,9 @@ pub fn ledger_rows(data: &[u8]) {
                 continue;
             }
             let count = connection
-                .query_row("SELECT count(*) FROM pragma_table_info(?1)", [table], |r| r.get::<_, i64>(0))
+                .query_row("SELECT count(*) FROM pragma_table_info(?1)", [table], |r| {
+                    r.get::<_, i64>(0)
+                })
                 .unwrap_or(0);
             let values: Vec<_> = (0..count).map(|_| value(&mut rest)).collect();
             let marks = vec!["?"; values.len()].join(", ");

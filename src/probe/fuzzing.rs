@@ -21,7 +21,8 @@ impl AsyncRead for Said<'_> {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let line = self.0.iter().position(|octet| *octet == b'\n').map_or(self.0.len(), |end| end + 1);
+        let line =
+            self.0.iter().position(|octet| *octet == b'\n').map_or(self.0.len(), |end| end + 1);
         let (now, later) = self.0.split_at(line.min(buffer.remaining()));
         buffer.put_slice(now);
         self.0 = later;

@@ -142,8 +142,7 @@ pub(crate) fn delv(namespace: &Namespace, anchor: &Anchor, file: &Path, name: &s
     let denied = failed.contains("ncache nx");
     // Outside of the anchor's zone nothing is validated, and delv says no more than where it is from.
     let unjudged = has("; authoritative") || has("; answer");
-    if unjudged
-        || has("; unsigned answer") || has("; negative response, unsigned answer") {
+    if unjudged || has("; unsigned answer") || has("; negative response, unsigned answer") {
         Verdict::Insecure
     } else if has("; negative response, fully validated") || denied && has("; fully validated") {
         Verdict::Denied
