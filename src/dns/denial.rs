@@ -181,6 +181,11 @@ impl<'a> Proofs<'a> {
             if self.matching(&encloser).is_some() {
                 break;
             }
+            // The name above the root is the root again: without this, an answer without proofs in the
+            // root's zone would be looked at for ever.
+            if encloser.is_root() {
+                return None;
+            }
             next_closer = encloser.clone();
             encloser = encloser.base_name();
         }
@@ -332,6 +337,12 @@ mod tests {
         }
         let cut = NSEC::new(name("d.example."), [RecordType::NS]);
         assert!(!covers(&name("b.example."), &cut, &name("x.b.example."), &zone));
+    }
+
+    #[test]
+    fn an_answer_of_the_root_without_proofs_proves_nothing_and_comes_to_an_end() {
+        let (root, asked) = (Name::root(), name("nl."));
+        assert_eq!(prove_unsigned(&root, &[], &asked, RecordType::DS), None);
     }
 
     #[test]
