@@ -5,6 +5,7 @@
 //! opposite loses mail. What OpenSSL accepts and the crate does not is listed below, each with its
 //! reason, so that a new difference fails the test and so does one that has gone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the counts are the result")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -361,9 +362,10 @@ fn cases(world: &World) -> Vec<Case> {
             }
         }
         for (target, certificate) in &targets {
-            for parameters in
-                ["3 0 1", "3 1 0", "3 1 1", "2 0 0", "2 0 1", "2 1 0", "2 1 1", "2 1 2"]
-            {
+            for parameters in [
+                "3 0 0", "3 0 1", "3 0 2", "3 1 0", "3 1 1", "3 1 2", "2 0 0", "2 0 1", "2 0 2",
+                "2 1 0", "2 1 1", "2 1 2",
+            ] {
                 let parameters_parsed: Parameters = parameters.parse().unwrap();
                 let record = Record::from(parameters_parsed.associate(certificate));
                 cases.push(Case {
@@ -378,6 +380,66 @@ fn cases(world: &World) -> Vec<Case> {
     cases
 }
 
+/// Records that are almost those of a certificate of the shape: data of another length, parameters that
+/// mail clients have no use for, and two records of which one is a stranger's.
+fn odd_cases(world: &World) -> Vec<Case> {
+    let stranger = Certificate::from_der(&world.namesake).unwrap();
+    let mut cases = Vec::new();
+    for shape in world.arrangements().into_iter().chain(world.oddities()) {
+        let chain = Chain::from_der(&shape.chain).unwrap();
+        for (index, certificate) in chain.certificates().iter().enumerate() {
+            let of = |text: &str, certificate: &Certificate| {
+                Record::from(text.parse::<Parameters>().unwrap().associate(certificate))
+            };
+            let (usual, leaf) = (of("2 1 1", certificate), of("3 1 1", certificate));
+            let changed = |change: &dyn Fn(&mut Record)| {
+                [&usual, &leaf].map(|record| {
+                    let mut record = record.clone();
+                    change(&mut record);
+                    BTreeSet::from([record])
+                })
+            };
+            let mut odd: Vec<(&str, BTreeSet<Record>)> = Vec::new();
+            for (what, change) in [
+                ("an octet less", &(|r: &mut Record| r.data.truncate(31)) as &dyn Fn(&mut Record)),
+                ("an octet more", &|r| r.data.push(0)),
+                ("no data", &|r| r.data.clear()),
+                ("another octet", &|r| r.data[0] ^= 1),
+                ("as SHA2-512", &|r| r.matching_type = 2),
+                ("as a full value", &|r| r.matching_type = 0),
+                ("matching type 3", &|r| r.matching_type = 3),
+                ("selector 2", &|r| r.selector = 2),
+                ("usage 255", &|r| r.usage = 255),
+                ("a PKIX usage", &|r| r.usage -= 2),
+            ] {
+                odd.extend(changed(change).map(|records| (what, records)));
+            }
+            for parameters in ["2 1 1", "3 1 1", "2 1 2", "3 0 1"] {
+                for own in [&usual, &leaf] {
+                    let both = [of(parameters, &stranger), own.clone()];
+                    odd.push(("beside a stranger's", both.into()));
+                }
+            }
+            cases.extend(odd.into_iter().map(|(what, records)| Case {
+                title: format!("{}: {what} of sent {index}: {records:?}", shape.name),
+                chain: chain.clone(),
+                key: shape.key.clone(),
+                records,
+            }));
+        }
+    }
+    cases
+}
+
+/// A case as the oracle reads it.
+fn question(case: &Case) -> serde_json::Value {
+    let chain: Vec<String> = case.chain.certificates().iter().map(|c| hex(c.der())).collect();
+    let records: Vec<String> = case.records.iter().map(ToString::to_string).collect();
+    serde_json::json!({
+        "chain": chain, "key": hex(&case.key), "records": records, "base": BASE, "now": NOW,
+    })
+}
+
 /// What OpenSSL says to each case.
 #[expect(clippy::disallowed_methods, reason = "the oracle is another program on purpose")]
 fn openssl(cases: &[Case]) -> Vec<String> {
@@ -390,20 +452,17 @@ fn openssl(cases: &[Case]) -> Vec<String> {
         .expect("python3 is installed by the test set-up");
     let (mut questions, answers) = (oracle.stdin.take().unwrap(), oracle.stdout.take().unwrap());
     let mut answers = BufReader::new(answers).lines();
-    let said = cases
-        .iter()
-        .map(|case| {
-            let chain: Vec<String> =
-                case.chain.certificates().iter().map(|c| hex(c.der())).collect();
-            let records: Vec<String> = case.records.iter().map(ToString::to_string).collect();
-            let question = serde_json::json!({
-                "chain": chain, "key": hex(&case.key), "records": records, "base": BASE, "now": NOW,
-            });
-            writeln!(questions, "{question}").unwrap();
-            answers.next().expect("an answer to each question").unwrap()
-        })
-        .collect();
-    drop(questions);
+    // Both work at the same time: questions are written while answers are read.
+    let said = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for case in cases {
+                writeln!(questions, "{}", question(case)).unwrap();
+            }
+            drop(questions);
+        });
+        let answer = |_| answers.next().expect("an answer to each question").unwrap();
+        cases.iter().map(answer).collect()
+    });
     assert!(oracle.wait().unwrap().success());
     said
 }
@@ -432,6 +491,7 @@ fn what_is_accepted_here_openssl_accepts_too() {
     let verdicts = verdicts(&cases);
     let accepted = verdicts.iter().filter(|verdict| **verdict == (true, true));
     assert!(400 < accepted.count(), "most shapes have records that fit");
+    report("a record of each certificate", &verdicts);
     let mut unused: BTreeSet<_> = STRICTER.iter().collect();
     for (case, verdict) in cases.iter().zip(verdicts) {
         if verdict != (true, false) {
@@ -446,6 +506,73 @@ fn what_is_accepted_here_openssl_accepts_too() {
         unused.remove(reason.unwrap_or_else(|| panic!("refused without a reason: {title}")));
     }
     assert!(unused.is_empty(), "OpenSSL refuses these now: {unused:?}");
+}
+
+/// Data of the wrong length fits nothing, and unusable records neither help nor hurt.
+#[test]
+fn odd_records_are_no_more_to_us_than_to_openssl() {
+    let cases = odd_cases(&World::new());
+    let verdicts = verdicts(&cases);
+    let mut unexplained = Vec::new();
+    for (case, verdict) in cases.iter().zip(&verdicts) {
+        let (shape, _) = case.title.split_once(": ").unwrap();
+        let explained = STRICTER.iter().any(|(of, _, _)| !of.is_empty() && shape.starts_with(of));
+        if verdict.0 != verdict.1 && !explained {
+            unexplained.push(&case.title);
+        }
+    }
+    report("odd records", &verdicts);
+    assert!(unexplained.is_empty(), "refused without a reason: {unexplained:#?}");
+}
+
+/// Says how many there were, and how many agree.
+fn report(what: &str, verdicts: &[(bool, bool)]) {
+    let agreed = verdicts.iter().filter(|(theirs, ours)| theirs == ours).count();
+    let accepted = verdicts.iter().filter(|verdict| **verdict == (true, true)).count();
+    println!("OpenSSL, {what}: {} cases, {agreed} agreements, {accepted} accept", verdicts.len());
+}
+
+/// GnuTLS makes the same records of the same certificates.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the oracle is another program on purpose")]
+fn danetool_makes_the_same_records() {
+    let (world, directory) = (World::new(), tempfile::tempdir().unwrap());
+    let file = directory.path().join("certificate.pem");
+    let mut compared = 0;
+    let shapes = world.arrangements().into_iter().take(1).chain(world.servers());
+    for certificate in shapes.flat_map(|shape| shape.chain.into_iter().take(1)) {
+        let certificate = Certificate::from_der(&certificate).unwrap();
+        std::fs::write(&file, certificate.to_pem()).unwrap();
+        for (parameters, arguments) in [
+            ("3 1 1", &["--hash", "sha256"] as &[&str]),
+            ("3 0 2", &["--hash", "sha512", "--x509"]),
+            ("2 1 2", &["--hash", "sha512", "--ca"]),
+            ("2 0 1", &["--hash", "sha256", "--ca", "--x509"]),
+        ] {
+            let output = Command::new("danetool")
+                .args(["--tlsa-rr", "--host", BASE, "--port", "25", "--load-certificate"])
+                .arg(&file)
+                .args(arguments)
+                .output()
+                .expect("danetool is installed by the test set-up");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let record =
+                Record::from(parameters.parse::<Parameters>().unwrap().associate(&certificate));
+            let (numbers, data) = said.split_once("( ").unwrap().1.split_at(9);
+            let numbers: Vec<u8> =
+                numbers.split_whitespace().map(|n| u8::from_str_radix(n, 16).unwrap()).collect();
+            let theirs = format!(
+                "{} {} {} {}",
+                numbers[0],
+                numbers[1],
+                numbers[2],
+                data.trim().trim_end_matches(" )")
+            );
+            assert_eq!(theirs.parse::<Record>().unwrap(), record, "{said}");
+            compared += 1;
+        }
+    }
+    println!("danetool: {compared} records, {compared} agreements");
 }
 
 /// What all clients accept, a client with digest agility does, and OpenSSL is one.
@@ -479,7 +606,9 @@ fn what_fits_for_all_clients_fits_for_an_agile_one() {
         })
         .collect();
     let mut agreed = 0;
-    for (case, verdict) in cases.iter().zip(verdicts(&cases)) {
+    let verdicts = verdicts(&cases);
+    report("several records", &verdicts);
+    for (case, verdict) in cases.iter().zip(verdicts) {
         agreed += usize::from(verdict == (true, true));
         // Only a client that does without SHA2-512 can see less than OpenSSL does.
         let sha512 = case.records.iter().any(|record| record.matching_type == 2);

@@ -4,12 +4,12 @@
 set -euo pipefail
 
 packages=(
-  bind9 bind9-utils bind9-dnsutils # the primary, its tools, dig
+  bind9 bind9-utils bind9-dnsutils # the primary, its tools, dig, delv
   nsd                              # the secondary
   unbound                          # the resolvers of the world
   pebble                           # ACME CAs
   postfix                          # the mail server
-  hash-slinger                     # another maker of TLSA records
+  hash-slinger gnutls-bin          # other makers of TLSA records
   openssl libssl3                  # another judge of DANE
   openssh-client openssh-server    # machines that files are deployed to
   dovecot-imapd nginx-light        # other servers that present certificates

@@ -17,6 +17,9 @@ tests=(
   adversary
   check
   dane_openssl
+  dns_hostile
+  dnssec_delv
+  fuzz_corpus
   issuer_pebble
   lab_control
   ledger

@@ -71,7 +71,8 @@ impl From<Reply> for Said {
 }
 
 /// What one server answered at one name.
-enum Reply {
+#[derive(Debug)]
+pub(super) enum Reply {
     /// An answer about the name itself.
     Final(Answer),
     /// The name is an alias, validated.
@@ -305,7 +306,7 @@ fn at_least(answer: Answer, ttl: Ttl) -> Answer {
 }
 
 /// Judges what a server answered for a name.
-fn judge(keys: &ZoneKeys, message: &Message, name: &Name, now: Timestamp) -> Reply {
+pub(super) fn judge(keys: &ZoneKeys, message: &Message, name: &Name, now: Timestamp) -> Reply {
     match message.metadata.response_code {
         ResponseCode::NoError | ResponseCode::NXDomain => {}
         code => return Reply::Final(Answer::Silent { reason: format!("it says {code}") }),
@@ -320,10 +321,14 @@ fn judge(keys: &ZoneKeys, message: &Message, name: &Name, now: Timestamp) -> Rep
             Ok(valid) => {
                 let records = valid.records.iter().filter_map(|record| from_tlsa(&record.data));
                 let rrset = TlsaRrset::new(records, valid.ttl);
-                Reply::Final(match valid.expanded {
-                    true => Answer::Wildcard(rrset),
-                    false => Answer::Secure(rrset),
-                })
+                let Some(next_closer) = &valid.expanded else {
+                    return Reply::Final(Answer::Secure(rrset));
+                };
+                // Without this, a wildcard's answer could stand in for that of a name that exists.
+                match denial::prove_expansion(keys, &message.authorities, next_closer, now) {
+                    Ok(()) => Reply::Final(Answer::Wildcard(rrset)),
+                    Err(error) => untrusted(error.to_string()),
+                }
             }
             Err(error) => untrusted(error.to_string()),
         };
@@ -352,8 +357,8 @@ fn judge_alias(keys: &ZoneKeys, message: &Message, alias: &WireRecord, now: Time
         _ => None,
     };
     match (target, valid.expanded) {
-        (Some(target), false) => Reply::Alias { target, ttl: valid.ttl },
-        (Some(target), true) => {
+        (Some(target), None) => Reply::Alias { target, ttl: valid.ttl },
+        (Some(target), Some(_)) => {
             let reason = format!("a wildcard makes it an alias to {}", target.absolute());
             Reply::Final(Answer::Untrusted { reason })
         }

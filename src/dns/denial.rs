@@ -50,31 +50,77 @@ pub(super) fn prove(
     })
 }
 
+/// As [`prove`], of records that are taken for true: fuzzing cannot guess signatures.
+pub(super) fn prove_unsigned(
+    zone: &Name,
+    authorities: &[Record],
+    name: &Name,
+    kind: RecordType,
+) -> Option<Denial> {
+    let mut proofs = Proofs { zone, nsec: Vec::new(), nsec3: Vec::new() };
+    authorities.iter().for_each(|record| proofs.add(record));
+    proofs.at_name(name, kind).or_else(|| proofs.of_name(name, kind))
+}
+
+/// Whether the authority section proves that nothing stands at `next_closer` or below it, so that a
+/// wildcard rightly answered for a name there.
+///
+/// # Errors
+///
+/// Where a record's signature does not validate, or all of them together prove no such thing.
+pub(super) fn prove_expansion(
+    keys: &ZoneKeys,
+    authorities: &[Record],
+    next_closer: &Name,
+    now: Timestamp,
+) -> Result<(), Bogus> {
+    let proofs = Proofs::collect(keys, authorities, now)?;
+    let unproven = |reason: &str| Bogus::Invalid {
+        what: format!("the denial of {next_closer} that its wildcard needs"),
+        reason: reason.to_owned(),
+    };
+    let by_nsec = proofs.nsec.iter().any(|(owner, nsec)| {
+        // A name above the next one exists, if only as an empty non-terminal.
+        covers(owner, nsec, next_closer, proofs.zone)
+            && !next_closer.zone_of(nsec.next_domain_name())
+    });
+    match proofs.covering(next_closer) {
+        _ if by_nsec => Ok(()),
+        None => Err(unproven("its NSEC or NSEC3 records do not prove it")),
+        Some(nsec3) if nsec3.opt_out() => {
+            Err(unproven("an NSEC3 record with opt-out says nothing of unsigned delegations"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 impl<'a> Proofs<'a> {
     /// Validates every NSEC and NSEC3 record of a section.
     fn collect(keys: &'a ZoneKeys, section: &'a [Record], now: Timestamp) -> Result<Self, Bogus> {
-        let (mut nsec, mut nsec3) = (Vec::new(), Vec::new());
+        let mut proofs = Self { zone: &keys.zone, nsec: Vec::new(), nsec3: Vec::new() };
         for record in section {
-            let RData::DNSSEC(data) = &record.data else { continue };
-            match data {
-                DNSSECRData::NSEC(data) => {
-                    let valid = keys.validate(section, &record.name, RecordType::NSEC, now)?;
-                    // One that a wildcard gave is not of the name that it stands at.
-                    if !valid.expanded {
-                        nsec.push((&record.name, data));
-                    }
+            let kind = record.record_type();
+            if matches!(kind, RecordType::NSEC | RecordType::NSEC3) {
+                let valid = keys.validate(section, &record.name, kind, now)?;
+                // One that a wildcard gave is not of the name that it stands at.
+                if valid.expanded.is_none() {
+                    proofs.add(record);
                 }
-                DNSSECRData::NSEC3(data) => {
-                    keys.validate(section, &record.name, RecordType::NSEC3, now)?;
-                    let label = record.name.iter().next().unwrap_or_default().to_ascii_lowercase();
-                    if data.iterations() <= ITERATIONS_MAX {
-                        nsec3.push((label, data));
-                    }
-                }
-                _ => {}
             }
         }
-        Ok(Self { zone: &keys.zone, nsec, nsec3 })
+        Ok(proofs)
+    }
+
+    /// Takes a record that is known to be true.
+    fn add(&mut self, record: &'a Record) {
+        match &record.data {
+            RData::DNSSEC(DNSSECRData::NSEC(data)) => self.nsec.push((&record.name, data)),
+            RData::DNSSEC(DNSSECRData::NSEC3(data)) if data.iterations() <= ITERATIONS_MAX => {
+                let label = record.name.iter().next().unwrap_or_default().to_ascii_lowercase();
+                self.nsec3.push((label, data));
+            }
+            _ => {}
+        }
     }
 
     /// What a record that stands at the name itself says.
@@ -135,6 +181,11 @@ impl<'a> Proofs<'a> {
             if self.matching(&encloser).is_some() {
                 break;
             }
+            // The name above the root is the root again: without this, an answer without proofs in the
+            // root's zone would be looked at for ever.
+            if encloser.is_root() {
+                return None;
+            }
             next_closer = encloser.clone();
             encloser = encloser.base_name();
         }
@@ -143,9 +194,8 @@ impl<'a> Proofs<'a> {
             // Opt-out says nothing of unsigned delegations: there may be one (section 8.6).
             return Some(Denial::InsecureDelegation);
         }
-        if covering.opt_out() {
-            return None;
-        }
+        // Of anything else: had the name a signed record in this zone, its own hash would stand in the
+        // chain, opt-out or not. An unsigned delegation there gives senders nothing to rely on either.
         let wildcard = encloser.prepend_label("*").ok()?;
         let absent = self.covering(&wildcard).is_some();
         let without = self.matching(&wildcard).is_some_and(|nsec3| {
@@ -290,6 +340,12 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_of_the_root_without_proofs_proves_nothing_and_comes_to_an_end() {
+        let (root, asked) = (Name::root(), name("nl."));
+        assert_eq!(prove_unsigned(&root, &[], &asked, RecordType::DS), None);
+    }
+
+    #[test]
     fn an_empty_non_terminal_and_an_opt_out_span_are_told_apart() {
         let zone = name("example.");
         let below = NSEC::new(name("_25._tcp.mail.example."), [RecordType::A]);
@@ -305,6 +361,7 @@ mod tests {
         let proofs = Proofs { zone: &zone, nsec: Vec::new(), nsec3: vec![(own, &apex)] };
         let asked = name("child.example.");
         assert_eq!(proofs.of_name(&asked, RecordType::DS), Some(Denial::InsecureDelegation));
-        assert_eq!(proofs.of_name(&asked, RecordType::TLSA), None, "opt-out proves no absence");
+        let denied = proofs.of_name(&asked, RecordType::TLSA);
+        assert_eq!(denied, Some(Denial::NoRecord), "a signed record would stand in the chain");
     }
 }

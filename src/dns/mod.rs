@@ -13,6 +13,8 @@ mod anchor;
 mod authority;
 mod chain;
 mod denial;
+#[doc(hidden)] // for `fuzz/` alone, which reaches only what is public
+pub mod fuzzing;
 pub(crate) mod memo;
 mod plugin;
 mod resolver;

@@ -22,8 +22,9 @@ pub(super) struct Validated<'a> {
     pub(super) records: Vec<&'a Record>,
     /// The larger of the TTLs answered and signed: what a cache may have been told.
     pub(super) ttl: Ttl,
-    /// Whether a wildcard stands behind it.
-    pub(super) expanded: bool,
+    /// Where a wildcard stands behind it, the name one label below the wildcard's parent: nothing of
+    /// that name may exist, or the wildcard would not have been asked (RFC 4035, section 5.3.4).
+    pub(super) expanded: Option<Name>,
 }
 
 /// Why an RRset does not validate.
@@ -83,7 +84,8 @@ impl ZoneKeys {
                     return Ok(Validated {
                         records,
                         ttl: Ttl::from_seconds(answered.max(input.original_ttl)),
-                        expanded: input.num_labels < name.num_labels(),
+                        expanded: (input.num_labels < name.num_labels())
+                            .then(|| name.trim_to(usize::from(input.num_labels) + 1)),
                     });
                 }
                 Err(error) => reason = Some(error),

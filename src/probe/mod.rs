@@ -24,6 +24,8 @@
 
 mod deadline;
 mod dialogue;
+#[doc(hidden)] // for `fuzz/` alone, which reaches only what is public
+pub mod fuzzing;
 mod handshake;
 mod lines;
 mod look;

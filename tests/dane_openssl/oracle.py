@@ -93,8 +93,8 @@ def client_session(context, case):
     SSL_dane_set_flags(session, NO_DANE_EE_NAMECHECKS)
     usable = 0
     for record in case["records"]:
-        usage, selector, matching_type, data = record.split()
-        data = bytes.fromhex(data)
+        usage, selector, matching_type, *data = record.split()
+        data = bytes.fromhex("".join(data))
         numbers = int(usage), int(selector), int(matching_type)
         usable += SSL_dane_tlsa_add(session, *numbers, data, len(data)) == 1
     X509_VERIFY_PARAM_set_time(SSL_get0_param(session), case["now"])

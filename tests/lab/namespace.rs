@@ -40,6 +40,11 @@ impl Namespace {
         ip(&["-n", &self.name, "address", "replace", &format!("{address}/{prefix}"), "dev", "lo"]);
     }
 
+    /// The file that stands for it.
+    pub fn file(&self) -> std::path::PathBuf {
+        std::path::Path::new("/run/netns").join(&self.name)
+    }
+
     /// A command that runs inside. `ip` replaces itself by the program, so that the process id is
     /// the program's own.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
