@@ -34,6 +34,7 @@
 //! - [`ports`]: what the core needs of the world, as traits; [`pass`]: the loop that drives it.
 //! - [`dns`], [`issuer`], [`deploy`], [`probe`], [`ledger`], [`clock`]: the adapters.
 //! - [`config`], [`diagnostic`], [`secret`]: what was written, and what it means.
+//! - [`hook`]: what other ACME clients say when they call, and what they bring.
 //! - [`cli`]: the command line; it puts the adapters together.
 //!
 //! Dependencies point one way, without a circle:
@@ -63,6 +64,7 @@ pub mod deploy;
 pub mod diagnostic;
 pub mod dns;
 pub mod durable;
+pub mod hook;
 pub mod issuer;
 pub mod keys;
 pub mod ledger;

@@ -2,10 +2,11 @@
 //!
 //! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
 //! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
-//! [`history`], [`policy`], [`tlsa`]. What people read is worded in [`report`].
+//! [`history`], [`hook`] (other ACME clients), [`policy`], [`tlsa`]. What people read is worded in [`report`].
 
 pub mod args;
 mod history;
+mod hook;
 mod live;
 mod plan;
 mod policy;
@@ -64,7 +65,7 @@ impl Failure {
 
 /// Runs the command that the program's arguments ask for.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(hook::command_line(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -136,6 +137,7 @@ async fn dispatch(
             let world = World::open_for_reading(&cli.global)?;
             show_status(&world, *json, out).await
         }
+        Some(Command::Hook { call }) => hook::run(&cli.global, call, out, err).await,
         Some(Command::Plan) => show_plan(cli, out).await,
         None if cli.global.dry_run => show_plan(cli, out).await,
         None => {

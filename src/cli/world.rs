@@ -12,7 +12,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Configuration, Environment, HostConfig, IssuerConfig};
 use crate::deploy::Files;
 use crate::dns::{Anchors, Authority, Rfc2136, TsigKey};
-use crate::issuer::{Acme, Limits, OwnCa, Surroundings};
+use crate::issuer::{Acme, External, Limits, OwnCa, Surroundings};
 use crate::ledger::{LockError, SqliteLedger};
 use crate::pass::{HostPass, HostPorts, PassError, Report};
 use crate::ports::{Clock, IssueError, Issuer, LedgerError, Publisher};
@@ -121,6 +121,12 @@ impl Shared {
                     let clock = Arc::clone(&self.clock);
                     Arc::new(OwnCa::new(name, config, state_dir, clock).map_err(unusable)?)
                 }
+                IssuerConfig::External(config) => {
+                    let state_dir = &self.configuration.state_dir;
+                    let clock = Arc::clone(&self.clock);
+                    let external = External::new(name, config, state_dir, &host, clock);
+                    Arc::new(external.map_err(unusable)?)
+                }
                 IssuerConfig::Acme(config) => {
                     let around = Surroundings {
                         state_dir: self.configuration.state_dir.clone(),
@@ -161,7 +167,7 @@ pub(super) fn dns_for_lookups(global: &Global) -> Result<Authority, Failure> {
 }
 
 /// Reads the configuration; all that is wrong in it at once.
-fn read_configuration(global: &Global) -> Result<Configuration, Failure> {
+pub(super) fn read_configuration(global: &Global) -> Result<Configuration, Failure> {
     let of = |name: &str| std::env::var_os(name);
     let environment = Environment {
         state_directory: of("STATE_DIRECTORY").and_then(|value| value.into_string().ok()),
@@ -192,7 +198,7 @@ fn choose(global: &Global, configuration: &Configuration) -> Result<Vec<HostConf
 }
 
 /// The trust anchors that the configuration names, else the IANA root's.
-fn read_anchors(configuration: &Configuration) -> Result<Anchors, Failure> {
+pub(super) fn read_anchors(configuration: &Configuration) -> Result<Anchors, Failure> {
     let Some(path) = &configuration.resolver.trust_anchor_file else { return Ok(Anchors::iana()) };
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
@@ -200,7 +206,7 @@ fn read_anchors(configuration: &Configuration) -> Result<Anchors, Failure> {
 }
 
 /// The primaries, with their keys.
-fn publishers(
+pub(super) fn publishers(
     configuration: &Configuration,
     clock: &Arc<dyn Clock>,
 ) -> Result<BTreeMap<String, Arc<dyn Publisher>>, Failure> {

@@ -105,8 +105,19 @@ pub struct ResolverConfig {
 pub enum IssuerConfig {
     /// An ACME CA (RFC 8555).
     Acme(AcmeConfig),
+    /// Another ACME client, which brings what it obtained.
+    External(ExternalConfig),
     /// A CA whose key is at hand.
     OwnCa(OwnCaConfig),
+}
+
+/// Another ACME client, which brings what it obtained.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExternalConfig {
+    /// Which certificate of a chain `2 1 1` names.
+    pub trust_anchor: AnchorChoice,
+    /// CA certificates known beforehand.
+    pub known_anchors: Vec<PathBuf>,
 }
 
 /// An ACME CA.
