@@ -1,0 +1,131 @@
+//! acme.sh, which Debian does not package: its reload command's environment, with real files; and
+//! what any client may bring.
+
+use std::path::PathBuf;
+
+use crate::client::{Ran, Scene};
+use crate::lab::authority::{Authority, key_record};
+use crate::lab::daemon::run;
+use crate::lab::{HOST, PRIMARY};
+
+/// A directory of acme.sh's, and its reload command.
+struct AcmeSh<'a> {
+    /// Where all this happens.
+    scene: &'a Scene,
+    /// Its directory for the certificate.
+    directory: PathBuf,
+}
+
+impl<'a> AcmeSh<'a> {
+    /// An empty directory.
+    fn new(scene: &'a Scene) -> Self {
+        let directory = scene.lab().path("acme.sh");
+        std::fs::create_dir_all(&directory).expect("its directory");
+        Self { scene, directory }
+    }
+
+    /// A file of the certificate's.
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Puts what `ca` issues where acme.sh has it: key and chain apart.
+    fn obtain(&self, ca: &Authority, host: &str) {
+        let bundle = self.file("bundle");
+        ca.issue(host, &bundle);
+        let text = std::fs::read_to_string(&bundle).expect("the bundle");
+        let (key, chain) = text.split_once("-----BEGIN CERTIFICATE").expect("key, then chain");
+        std::fs::write(self.file("mail.key"), key).expect("the key");
+        std::fs::write(self.file("fullchain.cer"), format!("-----BEGIN CERTIFICATE{chain}"))
+            .expect("the chain");
+    }
+
+    /// Prepares the next key.
+    fn prepare_next_key(&self) {
+        let path = self.file("mail.key.next").display().to_string();
+        run(std::process::Command::new("openssl")
+            .args(["ecparam", "-genkey", "-name", "prime256v1"])
+            .args(["-out", &path]));
+    }
+
+    /// Runs its reload command.
+    fn reload(&self) -> Ran {
+        let mut command = self.scene.command("sh");
+        command.args(["-c", &self.scene.hook("acme.sh")]).current_dir(&self.directory);
+        command.env("Le_Domain", HOST).env("CERT_KEY_PATH", self.file("mail.key"));
+        command.env("CERT_FULLCHAIN_PATH", self.file("fullchain.cer"));
+        command.env("Le_Next_Domain_Key", self.file("mail.key.next"));
+        self.scene.run(command)
+    }
+}
+
+/// The next key is in every cache long before the certificate for it: nothing has to be waited for,
+/// though `3 1 1` is all that is published.
+#[test]
+fn a_prepared_key_is_published_beforehand() {
+    let scene = Scene::new("current-next");
+    scene.cron();
+    let client = AcmeSh::new(&scene);
+    let judge = scene.judge();
+    client.obtain(&scene.stage.other, HOST);
+    client.prepare_next_key();
+    client.reload().expect_well();
+    scene.cron();
+    let current = key_record(&client.file("fullchain.cer"));
+    assert_eq!(scene.stage.presented(), current);
+    let records = scene.stage.records(PRIMARY);
+    assert_eq!(records.len(), 2, "{records:?}");
+
+    // The certificate for the prepared key, of yet another CA.
+    let next = client.file("mail.key.next").display().to_string();
+    let house = &scene.stage.house;
+    let key = ["-new", "-key", next.as_str()];
+    house.issue_with(HOST, &client.file("bundle"), &key);
+    let leaf = scene.lab().path("ca-house/leaf.pem");
+    let chain = [leaf.clone(), house.certificate.clone()]
+        .map(|path| std::fs::read_to_string(path).expect("a certificate"));
+    std::fs::write(client.file("fullchain.cer"), chain.concat()).expect("the chain");
+    std::fs::rename(client.file("mail.key.next"), client.file("mail.key")).expect("the key");
+    let said = client.reload().expect_well().said;
+    assert!(!said.contains("(bridge)"), "{said}");
+    assert_eq!(scene.stage.presented(), key_record(&leaf), "live before the hook was done");
+    scene.cron();
+    scene.stage.finish(judge).expect_clean(60);
+}
+
+/// What is torn, for another name or for another kind of key; and a pass that is under way.
+#[test]
+fn what_cannot_be_kept_fails_and_what_is_not_ours_does_not() {
+    let scene = Scene::new("ncsc");
+    let client = AcmeSh::new(&scene);
+    let before = (scene.stage.presented(), scene.stage.records(PRIMARY));
+
+    client.obtain(&scene.stage.other, "www.example.nl");
+    let said = client.reload().expect_well().said;
+    assert!(said.contains("www.example.nl: this certificate is for no host of"), "{said}");
+
+    client.obtain(&scene.stage.other, HOST);
+    let torn = std::fs::read(client.file("mail.key")).expect("the key");
+    client.obtain(&scene.stage.other, HOST);
+    std::fs::write(client.file("mail.key"), torn).expect("the key before");
+    let ran = client.reload();
+    assert!(!ran.well && ran.said.contains("no certificate in"), "{ran:?}");
+
+    let bundle = client.file("bundle");
+    scene.stage.other.issue_with(HOST, &bundle, &["-newkey", "rsa:2048"]);
+    std::fs::copy(&bundle, client.file("mail.key")).expect("a key");
+    std::fs::copy(&bundle, client.file("fullchain.cer")).expect("a chain");
+    let ran = client.reload();
+    assert!(!ran.well && ran.said.contains("key-types = [\"rsa-2048\"]"), "{ran:?}");
+    assert_eq!((scene.stage.presented(), scene.stage.records(PRIMARY)), before);
+
+    // Somebody holds the ledger: it is staged, and the next pass takes it.
+    client.obtain(&scene.stage.other, HOST);
+    let lock = std::fs::File::open(scene.lab().path("state/lock")).expect("the lock file");
+    lock.lock().expect("the lock");
+    let said = client.reload().expect_well().said;
+    assert!(said.contains("another pass holds the ledger"), "{said}");
+    drop(lock);
+    scene.cron();
+    scene.expect_live(&client.file("fullchain.cer"));
+}
