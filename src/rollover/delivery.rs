@@ -12,7 +12,7 @@ use super::situation::Situation;
 use super::spec::HostSpec;
 use super::state::{Bundle, HostState, Kind};
 use super::transition;
-use crate::pki::{Chain, KeyType};
+use crate::pki::{Certificate, Chain, KeyType};
 use crate::time::Timestamp;
 use crate::tlsa::Usage;
 
@@ -46,7 +46,7 @@ impl Brought {
 }
 
 /// Makes of a rollover to be begun one toward what was brought, where its issuer is external; others
-/// are left as they are.
+/// are left as they are. Whether the CA is another, the chain tells already.
 ///
 /// # Errors
 ///
@@ -68,8 +68,18 @@ pub fn take(
     if state.current().is_some_and(|current| !brought.is_other_than(spec, &then, current)) {
         return Err(refused());
     }
+    if begin.kind == Kind::Renewal && leaves_ca(state, chains.values().copied()) {
+        begin.kind = Kind::CaChange;
+    }
     *keys = chains.keys().map(|key_type| (*key_type, KeySource::Brought)).collect();
     Ok(begin)
+}
+
+/// Whether none of the present CAs is in one of these chains.
+fn leaves_ca<'a>(state: &HostState, mut chains: impl Iterator<Item = &'a Chain>) -> bool {
+    let present = state.current().map(Bundle::anchors).unwrap_or_default();
+    let is_present = |ca: &Certificate| present.iter().any(|anchor| anchor.spki() == ca.spki());
+    !present.is_empty() && chains.any(|chain| !chain.authorities().iter().any(is_present))
 }
 
 impl Situation<'_> {

@@ -2,6 +2,7 @@
 //! what any client may bring.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::client::{Ran, Scene};
 use crate::lab::authority::{Authority, key_record};
@@ -43,7 +44,7 @@ impl<'a> AcmeSh<'a> {
     /// Prepares the next key.
     fn prepare_next_key(&self) {
         let path = self.file("mail.key.next").display().to_string();
-        run(std::process::Command::new("openssl")
+        run(Command::new("openssl")
             .args(["ecparam", "-genkey", "-name", "prime256v1"])
             .args(["-out", &path]));
     }
@@ -128,4 +129,28 @@ fn what_cannot_be_kept_fails_and_what_is_not_ours_does_not() {
     drop(lock);
     scene.cron();
     scene.expect_live(&client.file("fullchain.cer"));
+    give_up_what_comes_next(&scene, &client);
+}
+
+/// The operator gives a rollover up: what the client mentions at each run stays given up.
+fn give_up_what_comes_next(scene: &Scene, client: &AcmeSh<'_>) {
+    let before = scene.stage.presented();
+    client.obtain(&scene.stage.house, HOST);
+    client.reload().expect_well();
+    scene.lab().rollover(&["--abort", "--wait"]).expect_code(0);
+    for _ in 0..2 {
+        let files = ["mail.key", "leaf", "fullchain.cer", "chain"].map(|name| client.file(name));
+        let mut command = scene.command(env!("CARGO_BIN_EXE_rollover"));
+        command.args(["hook", "dehydrated", "unchanged_cert", HOST]).args(files);
+        scene.run(command).expect_well();
+        scene.cron();
+    }
+    assert_eq!(scene.stage.presented(), before);
+    let status = scene.lab().status();
+    assert!(status["rollover"].is_null() && status["attention"].is_null(), "{status:#}");
+    let refused = scene.lab().rollover(&["--renew", "--host", HOST]).expect_code(2);
+    assert!(refused.err.contains("obtained by another ACME client"), "{}", refused.err);
+    // Brought on purpose: it is taken.
+    let said = client.reload().expect_well().said;
+    assert!(said.contains("begin a change of CA"), "{said}");
 }

@@ -74,6 +74,7 @@ fn a_certificate_begins_a_rollover_by_its_arrival_and_with_its_own_key() {
 fn another_ca_of_the_client_is_a_change_of_ca_and_bridged() {
     let mut host = Host::external("ncsc");
     let chain = host.other.chain();
+    assert_eq!(host.begins(brought(&chain)).kind, Kind::CaChange);
     host.take(&chain);
     let next = host.decide_with(brought(&chain), at(100_010));
     assert!(matches!(next, Decision::Act(Action::Issue { .. })), "{next:?}");
