@@ -9,6 +9,7 @@ packages=(
   unbound                          # the resolvers of the world
   pebble                           # ACME CAs
   postfix                          # the mail server
+  certbot dehydrated lego uacme    # other ACME clients, which call the hooks
   hash-slinger                     # another maker of TLSA records
   openssl libssl3                  # another judge of DANE
   iproute2 procps sqlite3

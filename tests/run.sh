@@ -17,3 +17,4 @@ cargo test --locked --lib --bins --test dane_openssl --test issuer_pebble --test
   --test ledger --test probe_servers --test tlsa_command --test world
 cargo test --locked --doc
 cargo test --locked --test scenarios -- --test-threads 6
+cargo test --locked --test hooks -- --test-threads 8

@@ -22,10 +22,12 @@ use crate::hook::{
 };
 use crate::issuer::{Arrival, Staging};
 use crate::ledger::PassLock;
+use crate::name::DnsName;
 use crate::pass::Report;
-use crate::pki::Sha256Digest;
+use crate::pki::{Certificate, KeyType, Sha256Digest};
 use crate::ports::{Clock, Credential};
 use crate::rollover::observation::Sight;
+use crate::time::Timestamp;
 
 /// The name under which the program is a hook alone: for clients whose hook is one path without
 /// arguments.
@@ -177,6 +179,12 @@ fn keep_for(
     };
     let staging = Staging::new(&configuration.state_dir, &host.name);
     let now = SystemClock::new().now().wall;
+    if is_second_to_staged(&staging, host, credential, now) {
+        return Ok(Some(format!(
+            "{} is left alone: it names the host by a wildcard, and the one staged before by name",
+            describe(host, credential)
+        )));
+    }
     let arrival = match obtained.occasion {
         Occasion::Unchanged => staging.stage_unless_given_up(credential, &host.names, now),
         Occasion::New | Occasion::Syncing => staging.stage(credential, &host.names, now),
@@ -195,7 +203,10 @@ fn keep_for(
         matches!(configuration.issuers.get(&host.issuer), Some(IssuerConfig::External(_)));
     Ok(match (arrival, is_taken) {
         (Arrival::Known | Arrival::GivenUp, _) => None,
-        (Arrival::Staged, true) => Some(format!("staged {}", describe(host, credential))),
+        (Arrival::Staged, true) => {
+            let missing = missing_types(&staging, host);
+            Some(format!("staged {}{missing}", describe(host, credential)))
+        }
         (Arrival::Staged, false) => Some(format!(
             "staged {}; it is not used while the issuer is `{}`: rollover --new-ca {external} \
              --host {}",
@@ -204,6 +215,34 @@ fn keep_for(
             host.name
         )),
     })
+}
+
+/// What is still to come before anything can begin, as the end of a sentence.
+fn missing_types(staging: &Staging, host: &HostConfig) -> String {
+    let is_missing = |key_type: &&KeyType| matches!(staging.credential(**key_type), Ok(None));
+    let missing = host.key_types.iter().filter(is_missing).map(|key_type| key_type.as_str());
+    match missing.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => none,
+        missing => format!("; held until one with a key of type {missing} is there as well"),
+    }
+}
+
+/// Whether a certificate names a host by a wildcard alone, where a staged one names it: a client that
+/// renews both must not have them replace each other.
+fn is_second_to_staged(
+    staging: &Staging,
+    host: &HostConfig,
+    credential: &Credential,
+    now: Timestamp,
+) -> bool {
+    let is_named = |certificate: &Certificate, name: &DnsName| {
+        certificate.dns_names().iter().any(|own| own.parse().as_ref() == Ok(name))
+    };
+    let names_all = |leaf: &Certificate| host.names.iter().all(|name| is_named(leaf, name));
+    let staged = staging.credential(credential.key_type).ok().flatten();
+    let staged = staged.map(|staged| staged.chain.leaf().clone());
+    let is_better = |leaf: Certificate| names_all(&leaf) && now < leaf.not_after();
+    !names_all(credential.chain.leaf()) && staged.is_some_and(is_better)
 }
 
 /// A certificate in words.

@@ -153,4 +153,17 @@ fn give_up_what_comes_next(scene: &Scene, client: &AcmeSh<'_>) {
     // Brought on purpose: it is taken.
     let said = client.reload().expect_well().said;
     assert!(said.contains("begin a change of CA"), "{said}");
+    warn_of_a_server_that_reads_the_clients_files(scene, client);
+}
+
+/// The mail server presents what nobody deployed: it reads the client's own files, and senders meet a
+/// certificate that no record fits. That is said with the next call.
+fn warn_of_a_server_that_reads_the_clients_files(scene: &Scene, client: &AcmeSh<'_>) {
+    std::fs::copy(client.file("bundle"), &scene.stage.bundle).expect("the mail server's file");
+    let reload = scene.stage.postfix.reload();
+    let mut command = scene.command(&reload[0]);
+    command.args(&reload[1..]);
+    scene.run(command).expect_well();
+    let said = client.reload().expect_well().said;
+    assert!(said.contains("the mail server reads the client's own files"), "{said}");
 }

@@ -95,6 +95,7 @@ fn two_lineages_are_one_bundle() {
     let judge = scene.judge();
     let hook = scene.hook("certbot deploy");
     let one = obtain(&scene, &hook, &["--cert-name", "ecdsa", "--key-type", "ecdsa"]);
+    assert!(one.said.contains("held until one with a key of type rsa-2048"), "{}", one.said);
     assert!(!one.said.contains("begin a"), "{}", one.said);
     let two = obtain(&scene, &hook, &["--cert-name", "rsa", "--key-type", "rsa"]);
     assert!(two.said.contains("begin a change of CA"), "{}", two.said);
