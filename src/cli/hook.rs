@@ -18,7 +18,8 @@ use crate::clock::SystemClock;
 use crate::config::{Configuration, HostConfig, IssuerConfig};
 use crate::dns::Authority;
 use crate::hook::{
-    self, Call, Challenge, Obtained, Occasion, Prover, Recipient, Surroundings, recipients,
+    self, Call, Challenge, Obtained, Occasion, Operation, Prover, Recipient, Surroundings,
+    recipients,
 };
 use crate::issuer::{Arrival, Staging};
 use crate::ledger::PassLock;
@@ -85,7 +86,13 @@ pub(super) async fn run(
         Call::Nothing => Ok(()),
         // The client asks somebody else, or in another way: there is nothing to be said.
         Call::Decline => Err(Failure::Attention),
-        Call::Challenges(challenges) => prove(global, &challenges).await,
+        Call::Challenges(challenges) => prove(global, &challenges, &mut streams).await,
+        Call::Either(challenge, obtained) => {
+            if let Err(failure) = prove(global, &[challenge], &mut streams).await {
+                failure.tell(streams.err);
+            }
+            take(global, &obtained, &mut streams).await
+        }
         Call::Certificate(obtained) => take(global, &obtained, &mut streams).await,
     }
 }
@@ -341,7 +348,11 @@ fn is_served_behind_our_back(report: &Report, key: &Sha256Digest) -> bool {
 }
 
 /// Publishes proofs, or removes them, each through the provider of the host that has the name.
-async fn prove(global: &Global, challenges: &[Challenge]) -> Result<(), Failure> {
+async fn prove(
+    global: &Global,
+    challenges: &[Challenge],
+    streams: &mut Streams<'_>,
+) -> Result<(), Failure> {
     let configuration = world::read_configuration(global)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let anchors = world::read_anchors(&configuration)?;
@@ -375,6 +386,9 @@ async fn prove(global: &Global, challenges: &[Challenge]) -> Result<(), Failure>
         };
         let served = prover.serve(challenge).await;
         served.map_err(|error| broken(error.to_string(), error.hint()))?;
+        if challenge.operation == Operation::Present {
+            streams.say(&challenge.published());
+        }
     }
     Ok(())
 }

@@ -398,7 +398,7 @@ fn the_example_is_a_configuration() {
     let directory = example();
     let path = directory.path().join("rollover.toml");
     let configuration = load(&path, &Environment::default()).unwrap();
-    assert_eq!(configuration.issuers.len(), 2);
+    assert_eq!(configuration.issuers.len(), 3);
     assert_eq!(configuration.resolver.servers.len(), 2);
     let mx = &configuration.hosts["mx1.example.nl"];
     assert_eq!((mx.key_types.len(), mx.owners().len()), (2, 1));

@@ -79,6 +79,8 @@ pub enum Call {
     Certificate(Obtained),
     /// Control over names is to be proved, or the proofs are to be removed.
     Challenges(Vec<Challenge>),
+    /// It is about a proof, or about a certificate: nothing tells which, and to do both does no harm.
+    Either(Challenge, Obtained),
     /// Nothing is to be done, and the client wants to hear that all is well.
     Nothing,
     /// The client offers a kind of proof that is not ours, and wants to be told so.
@@ -148,11 +150,37 @@ pub enum Operation {
     Present,
     /// It is to be removed.
     Remove,
-    /// The client does not say which: it is to be removed where it is published, else published.
-    Toggle,
+}
+
+/// What stands before a proof's value when it is said that it was published.
+const PUBLISHED: &str = "published the proof ";
+
+/// What was said when a proof was published, read again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Said {
+    /// That this very proof was published.
+    This,
+    /// That another was.
+    Another,
+    /// Nothing of the kind.
+    Nothing,
 }
 
 impl Challenge {
+    /// What is said when it was published. certbot hands it to the call that is to remove it.
+    pub fn published(&self) -> String {
+        format!("{PUBLISHED}{} at {}", self.value, self.owner.absolute())
+    }
+
+    /// What `text` says of it.
+    pub(super) fn said(&self, text: &str) -> Said {
+        match text {
+            text if text.contains(&self.published()) => Said::This,
+            text if text.contains(PUBLISHED) => Said::Another,
+            _ => Said::Nothing,
+        }
+    }
+
     /// A proof for `domain`, whose wildcard is proved at the name itself.
     pub(super) fn for_domain(
         operation: Operation,
@@ -232,7 +260,7 @@ pub(super) mod tests {
             Call::Challenges(challenges) => {
                 challenges.iter().map(|challenge| challenge.owner.as_str()).collect()
             }
-            Call::Certificate(_) | Call::Nothing | Call::Decline => Vec::new(),
+            Call::Certificate(_) | Call::Either(..) | Call::Nothing | Call::Decline => Vec::new(),
         }
     }
 

@@ -87,7 +87,6 @@ impl Prover {
         let remove = match operation {
             Operation::Present => false,
             Operation::Remove => true,
-            Operation::Toggle => self.is_everywhere(challenge).await,
         };
         if remove {
             return Ok(self.publisher.remove_txt(&zone, owner, value).await?);

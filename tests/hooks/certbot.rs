@@ -93,17 +93,24 @@ fn two_lineages_are_one_bundle() {
     scene.configure_files("ncsc", key_types, &[&scene.stage.bundle, &rsa]);
     scene.stage.get_acquainted();
     let judge = scene.judge();
-    let hook = scene.hook("certbot deploy");
+    let hook = scene.hook("certbot");
     let one = obtain(&scene, &hook, &["--cert-name", "ecdsa", "--key-type", "ecdsa"]);
     assert!(one.said.contains("held until one with a key of type rsa-2048"), "{}", one.said);
     assert!(!one.said.contains("begin a"), "{}", one.said);
     let two = obtain(&scene, &hook, &["--cert-name", "rsa", "--key-type", "rsa"]);
     assert!(two.said.contains("begin a change of CA"), "{}", two.said);
     scene.cron();
-    scene.stage.finish(judge).expect_clean(100);
     for (file, name) in [(&scene.stage.bundle, "ecdsa"), (&rsa, "rsa")] {
         assert_eq!(key_record(file), key_record(&lineage(&scene, name)), "{name}");
     }
+    // Both in one run of certbot, which leaves each hook what it set for those before.
+    let renew = ["renew", "--force-renewal", "--no-random-sleep-on-renew"];
+    scene.run(certbot(&scene, &renew)).expect_well();
+    scene.cron();
+    for (file, name) in [(&scene.stage.bundle, "ecdsa"), (&rsa, "rsa")] {
+        assert_eq!(key_record(file), key_record(&lineage(&scene, name)), "renewed: {name}");
+    }
+    scene.stage.finish(judge).expect_clean(100);
     let status = scene.lab().status();
     assert_eq!(status["certificates"].as_array().map(Vec::len), Some(2), "{status:#}");
     assert_eq!(status["published"][0]["records"].as_array().map(Vec::len), Some(3), "{status:#}");
