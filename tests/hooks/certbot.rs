@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::client::{Ran, Scene};
+use crate::client::{Ran, Scene, lab};
+use crate::lab::HOST;
 use crate::lab::authority::key_record;
 use crate::lab::mail::{Postfix, Tls};
 use crate::lab::pebble::Pebble;
-use crate::lab::{HOST, Lab};
 use crate::stage::Stage;
 
 /// certbot with these arguments.
@@ -79,7 +79,7 @@ fn from_the_first_certificate_to_another_ca() {
 /// Two lineages for one host: each hook call brings one, and nothing moves until both are there.
 #[test]
 fn two_lineages_are_one_bundle() {
-    let stage = Stage::new_with(Lab::usual(), |lab, bundle| {
+    let stage = Stage::new_with(lab(), |lab, bundle| {
         let house = crate::lab::authority::Authority::new(lab.directory(), "house");
         let rsa = lab.path("rsa.pem");
         house.issue(HOST, bundle);

@@ -8,7 +8,7 @@ use crate::lab::configuration::{Configuration, quick_policy};
 use crate::lab::daemon::wait_until;
 use crate::lab::judge::{Demand, Judge};
 use crate::lab::pebble::Pebble;
-use crate::lab::{HOST, Lab, PRIMARY};
+use crate::lab::{HOST, Lab, Options, PRIMARY};
 use crate::stage::Stage;
 
 /// The program under test.
@@ -20,6 +20,11 @@ pub struct Scene {
     pub pebble: Pebble,
     /// The mail server and its world.
     pub stage: Stage,
+}
+
+/// A world with a TTL that is short even for a lab: clients are slow enough.
+pub fn lab() -> Lab {
+    Lab::start(Options { tlsa_ttl: 2, ..Options::default() })
 }
 
 /// What a run of a client came to.
@@ -44,7 +49,7 @@ impl Scene {
     /// A mail server with a certificate of its old CA, both records published, and rollover acquainted
     /// with it: the next certificates will come through hooks.
     pub fn new(policy: &str) -> Self {
-        let stage = Stage::new(Lab::usual());
+        let stage = Stage::new(lab());
         let scene = Self { pebble: Pebble::start(&stage.lab, "pebble", 14_000), stage };
         let stage = &scene.stage;
         stage.publish(&[stage.house.record(), stage.key_in_file()]);
