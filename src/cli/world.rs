@@ -12,7 +12,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Configuration, Environment, HostConfig, IssuerConfig};
 use crate::deploy::Files;
 use crate::dns::{Anchors, Authority, Rfc2136, TsigKey};
-use crate::issuer::{Acme, External, Limits, OwnCa, Surroundings};
+use crate::issuer::{Acme, External, Limits, OwnCa, Staging, Surroundings};
 use crate::ledger::{LockError, SqliteLedger};
 use crate::pass::{HostPass, HostPorts, PassError, Report};
 use crate::ports::{Clock, IssueError, Issuer, LedgerError, Publisher};
@@ -122,9 +122,9 @@ impl Shared {
                     Arc::new(OwnCa::new(name, config, state_dir, clock).map_err(unusable)?)
                 }
                 IssuerConfig::External(config) => {
-                    let state_dir = &self.configuration.state_dir;
+                    let staging = Staging::new(&self.configuration.state_dir, &host.name);
                     let clock = Arc::clone(&self.clock);
-                    let external = External::new(name, config, state_dir, &host, clock);
+                    let external = External::new(name, config, staging, &host.names, clock);
                     Arc::new(external.map_err(unusable)?)
                 }
                 IssuerConfig::Acme(config) => {

@@ -394,6 +394,23 @@ fn example() -> tempfile::TempDir {
 
 /// The example means what its comments say, from real files.
 #[test]
+fn what_another_client_brings_needs_no_more_than_its_type() {
+    let memory = Memory::new(&format!(
+        "{HOUSE}[issuers.certbot]\ntype = \"external\"\n[issuers.lego]\ntype = \"external\"\n\
+         trust-anchor = \"root\"\nknown-anchors = [\"house.pem\"]\n\
+         [hosts.a]\nissuer = \"certbot\"\ndeploy.chain-file = \"a.pem\"\n"
+    ));
+    let configuration = memory.parse().unwrap();
+    let external = |trust_anchor, known_anchors| {
+        IssuerConfig::External(ExternalConfig { trust_anchor, known_anchors })
+    };
+    let house = vec![PathBuf::from("/etc/rollover/house.pem")];
+    assert_eq!(configuration.issuers["certbot"], external(AnchorChoice::IssuingCa, Vec::new()));
+    assert_eq!(configuration.issuers["lego"], external(AnchorChoice::Root, house));
+    assert_eq!(configuration.hosts["a"].issuer, "certbot");
+}
+
+#[test]
 fn the_example_is_a_configuration() {
     let directory = example();
     let path = directory.path().join("rollover.toml");

@@ -226,6 +226,12 @@ pub enum CallError {
         /// The words that it knows.
         known: &'static str,
     },
+    /// A kind of challenge that is not ours, from a client that asks nobody else.
+    #[error(
+        "the challenge is http-01, and names are proved by dns-01 alone: call certbot with \
+         `--preferred-challenges dns`"
+    )]
+    OtherChallenge,
     /// A name is none.
     #[error("`{text}` is no name: {reason}")]
     Name {

@@ -72,10 +72,8 @@ fn lineage(around: &Surroundings) -> Result<Obtained, CallError> {
 
 /// A challenge. Other kinds than dns-01 are not ours.
 fn challenge(around: &Surroundings, operation: Operation) -> Result<Call, CallError> {
-    Ok(match proof(around, operation)? {
-        Some(proof) => Call::Challenges(vec![proof]),
-        None => Call::Decline,
-    })
+    let proof = proof(around, operation)?.ok_or(CallError::OtherChallenge)?;
+    Ok(Call::Challenges(vec![proof]))
 }
 
 /// The proof that is asked for; `None` for other kinds than dns-01, which are told by their token.
@@ -142,7 +140,7 @@ mod tests {
         assert_eq!(operation(&["cleanup"], &[AUTH]), Operation::Remove);
         assert_eq!(operation(&[], &[AUTH, SAID]), Operation::Remove);
         let token = [AUTH, &[("CERTBOT_TOKEN", "x")]].concat();
-        assert_eq!(understand(&called(&["auth"], &token)), Ok(Call::Decline));
+        assert_eq!(understand(&called(&["auth"], &token)), Err(CallError::OtherChallenge));
     }
 
     /// What is left of the lineage before must not be taken for this call's own, though it is for the
