@@ -134,7 +134,7 @@ fn keep(
     let configuration = world::read_configuration(global)?;
     let credential = hook::read(obtained).map_err(|e| broken(e.to_string(), e.hint()))?;
     let names = credential.chain.leaf().dns_names().join(", ");
-    let found = recipients(&configuration.hosts, credential.chain.leaf(), credential.key_type);
+    let found = recipients(&configuration, credential.chain.leaf(), credential.key_type);
     if found.is_empty() && obtained.occasion == Occasion::New {
         let path = global.config.display();
         streams.say(&format!("{names}: this certificate is for no host of {path}"));
@@ -211,7 +211,10 @@ fn keep_for(
     Ok(match (arrival, is_taken) {
         (Arrival::Known | Arrival::GivenUp, _) => None,
         (Arrival::Staged, true) => {
-            let missing = missing_types(&staging, host);
+            let missing = match configuration.takes_any_key(host) {
+                true => String::new(),
+                false => missing_types(&staging, host),
+            };
             Some(format!("staged {}{missing}", describe(host, credential)))
         }
         (Arrival::Staged, false) => Some(format!(

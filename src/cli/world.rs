@@ -15,6 +15,7 @@ use crate::dns::{Anchors, Authority, Rfc2136, TsigKey};
 use crate::issuer::{Acme, External, Limits, OwnCa, Staging, Surroundings};
 use crate::ledger::{LockError, SqliteLedger};
 use crate::pass::{HostPass, HostPorts, PassError, Report};
+use crate::pki::KeyType;
 use crate::ports::{Clock, IssueError, Issuer, LedgerError, Publisher};
 use crate::probe::TlsProbe;
 use crate::rollover::action::Request;
@@ -111,7 +112,10 @@ impl World {
 
 impl Shared {
     /// One host with its ports.
-    fn host(&self, host: HostConfig) -> Result<HostPass, Failure> {
+    fn host(&self, mut host: HostConfig) -> Result<HostPass, Failure> {
+        if self.configuration.takes_any_key(&host) {
+            host.key_types = self.key_types_at_hand(&host);
+        }
         let publisher = Arc::clone(&self.publishers[&host.dns]);
         let mut issuers: BTreeMap<String, Arc<dyn Issuer>> = BTreeMap::new();
         for (name, config) in &self.configuration.issuers {
@@ -151,6 +155,19 @@ impl Shared {
             ledger: self.ledger.clone(),
         };
         Ok(HostPass::new(host, ports))
+    }
+}
+
+impl Shared {
+    /// The key types of a host that takes those of its client: what is staged, else what is in place.
+    fn key_types_at_hand(&self, host: &HostConfig) -> Vec<KeyType> {
+        let staging = Staging::new(&self.configuration.state_dir, &host.name);
+        let in_place = || {
+            let files = Files::new(host.deploy.clone(), host.key_types.clone());
+            files.key_types_in_place().first().copied()
+        };
+        let found = staging.latest_key_type().or_else(in_place);
+        found.map_or_else(|| host.key_types.clone(), |key_type| vec![key_type])
     }
 }
 

@@ -22,7 +22,7 @@ mod service;
 mod tests;
 mod whole;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,6 +89,17 @@ pub struct Configuration {
     pub dns: BTreeMap<String, Rfc2136Config>,
     /// Hosts by name, as written (in lower case).
     pub hosts: BTreeMap<String, HostConfig>,
+    /// The hosts for which no `key-types` were written, so that theirs is the default.
+    pub default_key_types: BTreeSet<String>,
+}
+
+impl Configuration {
+    /// Whether a host takes a certificate with a key of any type: another client brings it and makes
+    /// the keys, and nobody said of which type they are to be.
+    pub fn takes_any_key(&self, host: &HostConfig) -> bool {
+        self.default_key_types.contains(&host.name)
+            && matches!(self.issuers.get(&host.issuer), Some(IssuerConfig::External(_)))
+    }
 }
 
 /// The validating view of the DNS.

@@ -398,7 +398,9 @@ fn what_another_client_brings_needs_no_more_than_its_type() {
     let memory = Memory::new(&format!(
         "{HOUSE}[issuers.certbot]\ntype = \"external\"\n[issuers.lego]\ntype = \"external\"\n\
          trust-anchor = \"root\"\nknown-anchors = [\"house.pem\"]\n\
-         [hosts.a]\nissuer = \"certbot\"\ndeploy.chain-file = \"a.pem\"\n"
+         [hosts.a]\nissuer = \"certbot\"\ndeploy.chain-file = \"a.pem\"\n\
+         [hosts.b]\ndeploy.chain-file = \"b.pem\"\n\
+         [hosts.c]\nissuer = \"certbot\"\nkey-types = [\"rsa-2048\"]\ndeploy.chain-file = \"c.pem\"\n"
     ));
     let configuration = memory.parse().unwrap();
     let external = |trust_anchor, known_anchors| {
@@ -407,7 +409,10 @@ fn what_another_client_brings_needs_no_more_than_its_type() {
     let house = vec![PathBuf::from("/etc/rollover/house.pem")];
     assert_eq!(configuration.issuers["certbot"], external(AnchorChoice::IssuingCa, Vec::new()));
     assert_eq!(configuration.issuers["lego"], external(AnchorChoice::Root, house));
-    assert_eq!(configuration.hosts["a"].issuer, "certbot");
+    let takes_any_key = |name: &str| configuration.takes_any_key(&configuration.hosts[name]);
+    assert!(takes_any_key("a"));
+    assert!(!takes_any_key("b"), "its own CA makes none");
+    assert!(!takes_any_key("c"), "it says which");
 }
 
 #[test]

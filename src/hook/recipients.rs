@@ -4,9 +4,7 @@
 //! ours. A certificate that has some names of a host and not the others is one of these: it is said, as
 //! it may be a mistake.
 
-use std::collections::BTreeMap;
-
-use crate::config::HostConfig;
+use crate::config::{Configuration, HostConfig};
 use crate::name::DnsName;
 use crate::pki::{Certificate, KeyType};
 
@@ -33,19 +31,21 @@ pub enum Recipient<'a> {
 
 /// What a certificate is to each host that it names at least once.
 pub fn recipients<'a>(
-    hosts: &'a BTreeMap<String, HostConfig>,
+    configuration: &'a Configuration,
     certificate: &Certificate,
     key_type: KeyType,
 ) -> Vec<Recipient<'a>> {
+    let takes =
+        |host: &HostConfig| host.key_types.contains(&key_type) || configuration.takes_any_key(host);
     let judge = |host: &'a HostConfig| {
         let lacks = host.names.iter().filter(|name| !certificate.is_valid_for(name));
         let names: Vec<&DnsName> = lacks.collect();
         match names.len() {
-            0 if host.key_types.contains(&key_type) => Some(Recipient::Suits(host)),
+            0 if takes(host) => Some(Recipient::Suits(host)),
             0 => Some(Recipient::OtherKeyType { host, key_type }),
             all if all == host.names.len() => None,
             _ => Some(Recipient::LacksNames { host, names }),
         }
     };
-    hosts.values().filter_map(judge).collect()
+    configuration.hosts.values().filter_map(judge).collect()
 }

@@ -162,6 +162,13 @@ impl Staging {
         read_credential(&self.path(key_type, ""), key_type)
     }
 
+    /// The key type of the certificate that was issued last.
+    pub fn latest_key_type(&self) -> Option<KeyType> {
+        let staged = KeyType::ALL.iter().filter_map(|t| self.credential(*t).ok().flatten());
+        let latest = staged.max_by_key(|credential| credential.chain.leaf().not_before());
+        latest.map(|credential| credential.key_type)
+    }
+
     /// The key that the client prepared for its next certificate of this key type.
     ///
     /// # Errors

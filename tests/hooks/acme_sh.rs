@@ -98,6 +98,7 @@ fn a_prepared_key_is_published_beforehand() {
 #[test]
 fn what_cannot_be_kept_fails_and_what_is_not_ours_does_not() {
     let scene = Scene::new("ncsc");
+    scene.configure("ncsc", "key-types = [\"ecdsa-p256\"]");
     let client = AcmeSh::new(&scene);
     let before = (scene.stage.presented(), scene.stage.records(PRIMARY));
 

@@ -13,7 +13,7 @@ fn it_proves_through_us_and_its_wrapper_hands_over() {
     let run = |command_line: &[&str]| {
         let mut command = scene.command("unshare");
         command.args(["--mount", "sh", "-c", script, "uacme"]).arg(scene.pebble.ca_file());
-        command.args(["-v", "-y", "-t", "EC", "-a", &scene.pebble.directory_url()]);
+        command.args(["-v", "-y", "-a", &scene.pebble.directory_url()]);
         command.args(["-c", &directory, "-h"]).arg(scene.hook_program()).args(command_line);
         scene.run(command).expect_well()
     };
@@ -24,6 +24,7 @@ fn it_proves_through_us_and_its_wrapper_hands_over() {
     command.args(["hook", "uacme", "deploy", HOST, &directory]);
     let said = scene.run(command).expect_well().said;
     assert!(said.contains("staged for mail.example.nl"), "{said}");
+    assert!(said.contains("rsa-2048 certificate"), "its default: {said}");
     scene.cron();
     scene.stage.finish(judge).expect_clean(60);
     scene.expect_live(&scene.lab().path(&format!("uacme/{HOST}/cert.pem")));
