@@ -211,3 +211,21 @@ fn a_prepared_key_is_the_standby_key() {
     host.take(&next);
     assert!(host.state.standby.is_empty());
 }
+
+/// The client prepared another key instead: the record of the one before is ours, and goes.
+#[test]
+fn a_prepared_key_that_is_replaced_leaves_no_record() {
+    let mut host = Host::external("current-next");
+    let [first, second] = [host.house.chain(), host.house.chain()];
+    for chain in [&first, &second] {
+        let key = KeyMade { spki: chain.leaf().spki().to_vec(), at: at(100_000).wall };
+        transition::add_standby(&mut host.state, KeyType::EcdsaP256, key);
+    }
+    let own = host.chain.clone();
+    let published = [&own, &first].map(key_record).into();
+    let seen = host.seen(&published, &[&own], at(100_000));
+    host.state.observe(&host.spec, &seen);
+    let decision = decide(&host.spec, &Intent::default(), &host.state, &seen, at(100_000)).unwrap();
+    let Decision::Act(Action::Publish { changes, .. }) = decision else { panic!("{decision:?}") };
+    assert_eq!(changes[0].desired.records, [&own, &second].map(key_record).into());
+}
