@@ -1,7 +1,9 @@
-//! Private keys: made, read and written as PKCS#8, and wiped from memory when dropped.
+//! Private keys: made as PKCS#8, read in any form that tools write, and wiped from memory when dropped.
 
 use std::fmt;
 
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
 use crate::pki::{KeyType, Sha256Digest};
@@ -9,7 +11,7 @@ use crate::pki::{KeyType, Sha256Digest};
 /// A private key and the public half that goes with it.
 #[derive(Clone)]
 pub struct PrivateKey {
-    /// The key as a PKCS#8 PEM block.
+    /// The key as a PEM block, in the form that it was made or read in.
     pem: Zeroizing<String>,
     /// The DER of the SubjectPublicKeyInfo.
     spki: Vec<u8>,
@@ -60,15 +62,28 @@ impl PrivateKey {
         Ok(Self::from_pair(&pair))
     }
 
-    /// Reads a key from PEM: PKCS#8, PKCS#1 or SEC1.
+    /// Reads the first key of a PEM text: PKCS#8, PKCS#1 or SEC1. What else is there is passed over,
+    /// such as the parameters that `openssl ecparam` writes before a key.
     ///
     /// # Errors
     ///
     /// Where the text holds no key, or one of a kind that cannot be used.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let pair =
-            rcgen::KeyPair::from_pem(text).map_err(|e| KeyError::Read { reason: e.to_string() })?;
-        Ok(Self::from_pair(&pair))
+        use rcgen::PublicKeyData;
+        let unreadable = |reason: String| KeyError::Read { reason };
+        let der = PrivateKeyDer::from_pem_slice(text.as_bytes())
+            .map_err(|error| unreadable(error.to_string()))?;
+        let pair = rcgen::KeyPair::try_from(&der).map_err(|error| unreadable(error.to_string()))?;
+        // Written again in the form that it came in, under the label of that form: the library would
+        // call each PKCS#8, and OpenSSL would not read it.
+        let label = match &der {
+            PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
+            PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
+            PrivateKeyDer::Pkcs8(_) | _ => "PRIVATE KEY",
+        };
+        let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+        let text = pem::encode_config(&pem::Pem::new(label, der.secret_der()), lines);
+        Ok(Self { pem: Zeroizing::new(text), spki: pair.subject_public_key_info() })
     }
 
     /// Takes over a key pair of rcgen's.
@@ -111,6 +126,22 @@ mod tests {
             let again = PrivateKey::from_pem(key.pem()).unwrap();
             assert_eq!(key.spki(), again.spki(), "{key_type}");
         }
+    }
+
+    /// The private keys of RFC 5915's and RFC 8017's forms keep the label of their form: another tool
+    /// reads what is written here.
+    #[test]
+    fn a_key_of_openssl_is_read_and_written_in_its_own_form() {
+        let sec1 = "-----BEGIN EC PRIVATE KEY-----\n\
+            MHcCAQEEIEqqnuXTO7uwHwsR1lxmEsGCIBn47Z1isbjd25C997JhoAoGCCqGSM49\n\
+            AwEHoUQDQgAEzsFy0ymZqOus46RNM1VLU3SUsZ77Ry9rRI9zvzCl9s6sj+l1bOxy\n\
+            IZWvz+YDsoLxQUYhRUkHxg9Md8nBXmagTw==\n-----END EC PRIVATE KEY-----\n";
+        let parameters =
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let key = PrivateKey::from_pem(&format!("{parameters}{sec1}")).unwrap();
+        assert_eq!(KeyType::of_spki(key.spki()), Some(KeyType::EcdsaP256));
+        assert_eq!(key.pem(), sec1);
+        assert!(PrivateKey::from_pem(parameters).is_err());
     }
 
     #[test]

@@ -36,6 +36,7 @@
 //! - [`config`], [`diagnostic`], [`secret`]: what was written, and what it means.
 //! - [`sim`]: a world in which everything goes wrong, for tests and for `rollover policy check`.
 //! - [`audit`]: what is wrong with mail domains' DANE, anybody's; it changes nothing.
+//! - [`hook`]: what other ACME clients say when they call, and what they bring.
 //! - [`cli`]: the command line; it puts the adapters together.
 //! - [`demo`]: a small world of its own, in which a change of CA is shown.
 //!
@@ -71,6 +72,7 @@ pub mod deploy;
 pub mod diagnostic;
 pub mod dns;
 pub mod durable;
+pub mod hook;
 pub mod issuer;
 pub mod keys;
 pub mod ledger;

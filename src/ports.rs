@@ -5,6 +5,7 @@
 //! a simulated world can implement them as well. A failed action is something that happened, with
 //! a [`Remedy`]; the pass acts on that, never on the text.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -351,6 +352,22 @@ pub trait Issuer: Send + Sync {
     /// `None` where the chain does not hold it.
     fn trust_anchor(&self, chain: &Chain) -> Option<Certificate>;
 
+    /// What another ACME client has brought for the host and is valid for it now, where this issuer
+    /// takes what others obtain; `None` where certificates are ordered from it.
+    fn brought(&self) -> Option<Delivery> {
+        None
+    }
+
+    /// Puts away what was brought: the operator has given it up. It comes back when it is brought
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not be put away; it is still there then.
+    fn give_up_brought(&self) -> Result<(), IssueError> {
+        Ok(())
+    }
+
     /// Revokes a certificate with reason keyCompromise (RFC 5280, section 5.3.1). One that is
     /// revoked already is no error.
     ///
@@ -372,6 +389,17 @@ pub enum Revocation {
     /// The CA publishes no revocations. Nothing more is to be done: DANE clients ask for none, and
     /// the records that named the key or the CA are barred.
     NotOffered,
+    /// Whoever obtained it has to revoke it: the account at the CA is theirs.
+    ByOthers,
+}
+
+/// What another ACME client has brought for a host.
+#[derive(Clone, Debug, Default)]
+pub struct Delivery {
+    /// The certificates with their keys; at most one of each key type.
+    pub credentials: Vec<Credential>,
+    /// The keys that the client has prepared for its next certificates.
+    pub next_keys: BTreeMap<KeyType, PrivateKey>,
 }
 
 /// Why a certificate was not issued.

@@ -10,6 +10,7 @@ packages=(
   pebble                           # ACME CAs
   postfix                          # the mail server
   hash-slinger gnutls-bin          # other makers of TLSA records
+  certbot dehydrated lego uacme    # other ACME clients, which call the hooks
   openssl libssl3                  # another judge of DANE
   openssh-client openssh-server    # machines that files are deployed to
   dovecot-imapd nginx-light        # other servers that present certificates

@@ -157,6 +157,13 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 1000)]
         limit: usize,
     },
+    /// What other ACME clients call as their hook: certbot, dehydrated, lego, acme.sh or uacme
+    Hook {
+        /// The client's name, and what it passes; without a name it is recognised
+        #[arg(value_name = "CLIENT [ARGUMENT]", trailing_var_arg = true)]
+        #[arg(allow_hyphen_values = true)]
+        call: Vec<String>,
+    },
     /// Print the TLSA records for a certificate file or a live server
     Tlsa(super::tlsa::TlsaArgs),
     /// The shipped policies, and the exhaustive check of any

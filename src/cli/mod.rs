@@ -2,12 +2,14 @@
 //!
 //! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
 //! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
-//! [`history`], [`policy`], [`tlsa`], [`check`], [`demo`]. What people read is worded in [`report`].
+//! [`history`], [`hook`] (other ACME clients), [`policy`], [`tlsa`], [`check`], [`plugin`], [`demo`].
+//! What people read is worded in [`report`].
 
 pub mod args;
 pub mod check;
 pub mod demo;
 mod history;
+mod hook;
 mod live;
 mod plan;
 pub mod plugin;
@@ -74,7 +76,7 @@ impl Failure {
 
 /// Runs the command that the program's arguments ask for.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(hook::command_line(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -155,6 +157,7 @@ async fn dispatch(
             let world = World::open_for_reading(&cli.global)?;
             show_status(&world, *json, out).await
         }
+        Some(Command::Hook { call }) => hook::run(&cli.global, call, out, err).await,
         Some(Command::Plan) => show_plan(cli, out).await,
         None if cli.global.dry_run => show_plan(cli, out).await,
         None => {

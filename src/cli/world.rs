@@ -14,9 +14,10 @@ use crate::config::{
 };
 use crate::deploy::{Exec, Files, Ssh};
 use crate::dns::{Anchors, Authority, Plugin, PluginSettings, Rfc2136, TsigKey};
-use crate::issuer::{Acme, Limits, OwnCa, Surroundings};
+use crate::issuer::{Acme, External, Limits, OwnCa, Staging, Surroundings};
 use crate::ledger::{LockError, SqliteLedger};
 use crate::pass::{HostPass, HostPorts, PassError, Report};
+use crate::pki::KeyType;
 use crate::ports::{Clock, Deployer, IssueError, Issuer, LedgerError, Publisher};
 use crate::probe::TlsProbe;
 use crate::randomness::SystemRandomness;
@@ -115,7 +116,10 @@ impl World {
 
 impl Shared {
     /// One host with its ports.
-    fn host(&self, host: HostConfig) -> Result<HostPass, Failure> {
+    fn host(&self, mut host: HostConfig) -> Result<HostPass, Failure> {
+        if self.configuration.takes_any_key(&host) {
+            host.key_types = self.key_types_at_hand(&host);
+        }
         let publisher = Arc::clone(&self.publishers[&host.dns]);
         let mut issuers: BTreeMap<String, Arc<dyn Issuer>> = BTreeMap::new();
         for (name, config) in &self.configuration.issuers {
@@ -124,6 +128,12 @@ impl Shared {
                     let state_dir = &self.configuration.state_dir;
                     let clock = Arc::clone(&self.clock);
                     Arc::new(OwnCa::new(name, config, state_dir, clock).map_err(unusable)?)
+                }
+                IssuerConfig::External(config) => {
+                    let staging = Staging::new(&self.configuration.state_dir, &host.name);
+                    let clock = Arc::clone(&self.clock);
+                    let external = External::new(name, config, staging, &host.names, clock);
+                    Arc::new(external.map_err(unusable)?)
                 }
                 IssuerConfig::Acme(config) => {
                     let around = Surroundings {
@@ -159,6 +169,22 @@ pub(super) fn deployer(host: &HostConfig, state_dir: &Path) -> Arc<dyn Deployer>
         DeployConfig::Files(config) => Arc::new(Files::new(config, host.key_types.clone())),
         DeployConfig::Exec(config) => Arc::new(Exec::new(config, host, state_dir)),
         DeployConfig::Ssh(config) => Arc::new(Ssh::new(config, host.key_types.clone())),
+    }
+}
+
+impl Shared {
+    /// The key types of a host that takes those of its client: what is staged, else what is in place.
+    fn key_types_at_hand(&self, host: &HostConfig) -> Vec<KeyType> {
+        let staging = Staging::new(&self.configuration.state_dir, &host.name);
+        let in_place = || match &host.deploy {
+            DeployConfig::Files(config) => {
+                let files = Files::new(config.clone(), host.key_types.clone());
+                files.key_types_in_place().first().copied()
+            }
+            DeployConfig::Exec(_) | DeployConfig::Ssh(_) => None,
+        };
+        let found = staging.latest_key_type().or_else(in_place);
+        found.map_or_else(|| host.key_types.clone(), |key_type| vec![key_type])
     }
 }
 
@@ -219,7 +245,7 @@ pub(super) fn read_anchor_file(path: &Path) -> Result<Anchors, Failure> {
 }
 
 /// The primaries, with their keys.
-fn publishers(
+pub(super) fn publishers(
     configuration: &Configuration,
     clock: &Arc<dyn Clock>,
 ) -> Result<BTreeMap<String, Arc<dyn Publisher>>, Failure> {

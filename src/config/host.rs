@@ -104,6 +104,11 @@ fn deploy(table: &mut Table<'_>) -> DeployKeys {
 }
 
 impl HostKeys {
+    /// Whether `key-types` is among them.
+    pub(super) fn names_key_types(&self) -> bool {
+        !matches!(self.key_types, Given::Absent)
+    }
+
     /// What these keys, which are those of `host` over the defaults, mean for it.
     ///
     /// `policy` is the one that the configuration names for all hosts.

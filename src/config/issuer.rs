@@ -1,7 +1,7 @@
 //! The `[issuers.*]` tables: where certificates come from.
 
 use super::context::{Item, Table, input_file, secret_file};
-use super::{AcmeConfig, AnchorChoice, IssuerConfig, OwnCaConfig};
+use super::{AcmeConfig, AnchorChoice, ExternalConfig, IssuerConfig, OwnCaConfig};
 use crate::table::{Complaint, Spot, unknown};
 use crate::time::Span;
 
@@ -13,15 +13,18 @@ const DEFAULT_VALIDITY: Span = Span::from_seconds(90 * 86_400);
 enum IssuerType {
     /// An ACME CA.
     Acme,
+    /// Another ACME client.
+    External,
     /// A CA whose key is at hand.
     OwnCa,
 }
 
 /// Reads one `[issuers.*]` table; `None` where it is wrong.
 pub(super) fn read(mut table: Table<'_>) -> Option<IssuerConfig> {
-    let hint = "write `type = \"acme\"` or `type = \"own-ca\"`";
+    let hint = "write `type = \"acme\"`, `type = \"own-ca\"` or `type = \"external\"`";
     let issuer = match table.required("type", hint, |item| item.parse(known_type))? {
         IssuerType::Acme => acme(&mut table).map(IssuerConfig::Acme),
+        IssuerType::External => Some(IssuerConfig::External(external(&mut table))),
         IssuerType::OwnCa => own_ca(&mut table).map(IssuerConfig::OwnCa),
     };
     table.finish();
@@ -33,10 +36,8 @@ fn known_type(text: &str) -> Result<IssuerType, Complaint> {
     match text {
         "acme" => Ok(IssuerType::Acme),
         "own-ca" => Ok(IssuerType::OwnCa),
-        "external" => Err(Complaint::new(
-            "issuer type `external` is not supported yet: this version issues by acme or own-ca",
-        )),
-        _ => Err(unknown("issuer type", text, ["acme", "own-ca"])),
+        "external" => Ok(IssuerType::External),
+        _ => Err(unknown("issuer type", text, ["acme", "external", "own-ca"])),
     }
 }
 
@@ -138,6 +139,17 @@ fn anchor_choice(text: &str) -> Result<AnchorChoice, Complaint> {
         "issuing-ca" => Ok(AnchorChoice::IssuingCa),
         "root" => Ok(AnchorChoice::Root),
         _ => Err(unknown("trust anchor", text, ["issuing-ca", "root"])),
+    }
+}
+
+/// Reads what is to be said of what another ACME client brings: all of it may be left out.
+fn external(table: &mut Table<'_>) -> ExternalConfig {
+    let trust_anchor = table.given("trust-anchor", |item| item.parse(anchor_choice));
+    let known_anchors =
+        table.given("known-anchors", |item| item.list("a list of files", input_file));
+    ExternalConfig {
+        trust_anchor: trust_anchor.value().unwrap_or(AnchorChoice::IssuingCa),
+        known_anchors: plain(known_anchors.value()),
     }
 }
 

@@ -22,7 +22,7 @@ mod service;
 mod tests;
 mod whole;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,6 +89,17 @@ pub struct Configuration {
     pub dns: BTreeMap<String, DnsConfig>,
     /// Hosts by name, as written (in lower case).
     pub hosts: BTreeMap<String, HostConfig>,
+    /// The hosts for which no `key-types` were written, so that theirs is the default.
+    pub default_key_types: BTreeSet<String>,
+}
+
+impl Configuration {
+    /// Whether a host takes a certificate with a key of any type: another client brings it and makes
+    /// the keys, and nobody said of which type they are to be.
+    pub fn takes_any_key(&self, host: &HostConfig) -> bool {
+        self.default_key_types.contains(&host.name)
+            && matches!(self.issuers.get(&host.issuer), Some(IssuerConfig::External(_)))
+    }
 }
 
 /// The validating view of the DNS.
@@ -105,8 +116,19 @@ pub struct ResolverConfig {
 pub enum IssuerConfig {
     /// An ACME CA (RFC 8555).
     Acme(AcmeConfig),
+    /// Another ACME client, which brings what it obtained.
+    External(ExternalConfig),
     /// A CA whose key is at hand.
     OwnCa(OwnCaConfig),
+}
+
+/// Another ACME client, which brings what it obtained.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExternalConfig {
+    /// Which certificate of a chain `2 1 1` names.
+    pub trust_anchor: AnchorChoice,
+    /// CA certificates known beforehand.
+    pub known_anchors: Vec<PathBuf>,
 }
 
 /// An ACME CA.

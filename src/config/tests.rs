@@ -111,10 +111,10 @@ impl Files for Memory {
 ///
 /// A new one needs a `.toml` alone: `UPDATE_EXPECT=1 cargo test` writes its text, to be read.
 /// The primary of the examples.
-fn primary(configuration: &Configuration) -> &super::Rfc2136Config {
+fn primary(configuration: &Configuration) -> &Rfc2136Config {
     match &configuration.dns["primary"] {
-        super::DnsConfig::Rfc2136(config) => config,
-        super::DnsConfig::Plugin(config) => panic!("a plugin: {config:?}"),
+        DnsConfig::Rfc2136(config) => config,
+        DnsConfig::Plugin(config) => panic!("a plugin: {config:?}"),
     }
 }
 
@@ -249,10 +249,7 @@ fn systemd_says_where_state_and_credentials_are() {
     };
     let configuration = parse(Path::new(MAIN), &memory, &environment).unwrap();
     assert_eq!(configuration.state_dir, Path::new("/srv/rollover"));
-    assert_eq!(
-        primary(&configuration).tsig_key_file,
-        Path::new("/run/credentials/rollover/tsig")
-    );
+    assert_eq!(primary(&configuration).tsig_key_file, Path::new("/run/credentials/rollover/tsig"));
     let memory = memory.with(MAIN, &format!("state-dir = \"state\"\n{main}"));
     let configuration = parse(Path::new(MAIN), &memory, &environment).unwrap();
     assert_eq!(configuration.state_dir, Path::new("/etc/rollover/state"));
@@ -410,11 +407,33 @@ fn example() -> tempfile::TempDir {
 
 /// The example means what its comments say, from real files.
 #[test]
+fn what_another_client_brings_needs_no_more_than_its_type() {
+    let memory = Memory::new(&format!(
+        "{HOUSE}[issuers.certbot]\ntype = \"external\"\n[issuers.lego]\ntype = \"external\"\n\
+         trust-anchor = \"root\"\nknown-anchors = [\"house.pem\"]\n\
+         [hosts.a]\nissuer = \"certbot\"\ndeploy.chain-file = \"a.pem\"\n\
+         [hosts.b]\ndeploy.chain-file = \"b.pem\"\n\
+         [hosts.c]\nissuer = \"certbot\"\nkey-types = [\"rsa-2048\"]\ndeploy.chain-file = \"c.pem\"\n"
+    ));
+    let configuration = memory.parse().unwrap();
+    let external = |trust_anchor, known_anchors| {
+        IssuerConfig::External(ExternalConfig { trust_anchor, known_anchors })
+    };
+    let house = vec![PathBuf::from("/etc/rollover/house.pem")];
+    assert_eq!(configuration.issuers["certbot"], external(AnchorChoice::IssuingCa, Vec::new()));
+    assert_eq!(configuration.issuers["lego"], external(AnchorChoice::Root, house));
+    let takes_any_key = |name: &str| configuration.takes_any_key(&configuration.hosts[name]);
+    assert!(takes_any_key("a"));
+    assert!(!takes_any_key("b"), "its own CA makes none");
+    assert!(!takes_any_key("c"), "it says which");
+}
+
+#[test]
 fn the_example_is_a_configuration() {
     let directory = example();
     let path = directory.path().join("rollover.toml");
     let configuration = load(&path, &Environment::default()).unwrap();
-    assert_eq!(configuration.issuers.len(), 2);
+    assert_eq!(configuration.issuers.len(), 3);
     assert_eq!(configuration.resolver.servers.len(), 2);
     let mx = &configuration.hosts["mx1.example.nl"];
     assert_eq!((mx.key_types.len(), mx.owners().len()), (2, 1));

@@ -148,6 +148,11 @@ fn configuration(
     hosts: BTreeMap<String, HostConfig>,
     environment: &Environment,
 ) -> Configuration {
+    let silent = written
+        .hosts
+        .iter()
+        .filter(|(_, host)| !host.value.over(&written.defaults).names_key_types());
+    let default_key_types = silent.map(|(name, _)| name.clone()).collect();
     let issuers = written.issuers.into_iter();
     let dns = written.dns.into_iter();
     Configuration {
@@ -156,6 +161,7 @@ fn configuration(
         issuers: issuers.filter_map(|(name, issuer)| Some((name, issuer.value?))).collect(),
         dns: dns.filter_map(|(name, provider)| Some((name, provider.value?))).collect(),
         hosts,
+        default_key_types,
     }
 }
 

@@ -46,6 +46,12 @@ impl Files {
         }
     }
 
+    /// The types of the keys that are in place, as far as they can be read.
+    pub fn key_types_in_place(&self) -> Vec<KeyType> {
+        let found = self.read().unwrap_or_default();
+        found.iter().map(|credential| credential.key_type).collect()
+    }
+
     /// Puts credentials in place.
     fn write(&self, credentials: &[Credential]) -> Result<(), DeployError> {
         let access = file::access(&self.config)?;

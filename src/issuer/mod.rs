@@ -1,4 +1,5 @@
-//! Where certificates come from: a CA whose key is at hand, or one that is asked by ACME.
+//! Where certificates come from: a CA whose key is at hand, one that is asked by ACME, or another ACME
+//! client that brings what it obtained.
 //!
 //! ```text
 //!           Issuer (port)
@@ -7,17 +8,23 @@
 //!          \             /
 //!        orders     verify
 //!   (what is kept)  (what is accepted)
+//!
+//! External (port) ── staging (what hooks bring), verify
 //! ```
 //!
-//! Both keep what they issued under the order's id before they hand it out, so that the same order
-//! is never filled twice; and both hand out only what a DANE-TA(2) client would accept under the
+//! The first two keep what they issued under the order's id before they hand it out, so that the same order
+//! is never filled twice; and all hand out only what a DANE-TA(2) client would accept under the
 //! names asked for.
 
 mod acme;
 mod explain;
+mod external;
 mod orders;
 mod own_ca;
+mod staging;
 mod verify;
 
 pub use acme::{Acme, Limits, Surroundings};
+pub use external::External;
 pub use own_ca::OwnCa;
+pub use staging::{Arrival, Staging, StagingError};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{HostPass, PassError, Progress};
+use crate::keys::PrivateKey;
 use crate::pki::{Chain, KeyType, Sha256Digest};
 use crate::ports::{
     Credential, DeployError, Event, IssueError, LedgerError, Order, PublishError, Remedy,
@@ -10,7 +11,7 @@ use crate::ports::{
 };
 use crate::rollover::action::{Action, Begin, KeySource, RrsetChange, Toward};
 use crate::rollover::observation::{Installed, Observation};
-use crate::rollover::state::{BundleId, HostState, Issued, KeyMade, Revocation, Step};
+use crate::rollover::state::{BundleId, HostState, Issued, KeyMade, Kind, Revocation, Step};
 use crate::rollover::transition::{self, FailureReport};
 use crate::time::Timestamp;
 
@@ -117,6 +118,12 @@ impl HostPass {
 
     /// Begins a rollover: its keys are kept before the ledger names them.
     fn begin(&self, progress: &mut Progress, begin: Begin, event: Event) -> Result<(), PassError> {
+        if begin.kind == Kind::Abort
+            && let Err(error) = self.give_up_brought(&progress.state)
+        {
+            let report = self.issue_report(&error);
+            return Ok(self.fail(progress, Step::MakeKey, report, event)?);
+        }
         let keys = match self.keys(&progress.state, &begin)? {
             Ok(keys) => keys,
             Err(report) => return Ok(self.fail(progress, Step::MakeKey, report, event)?),
@@ -145,6 +152,10 @@ impl HostPass {
                     .and_then(|bundle| bundle.credentials.get(key_type))
                     .map(|credential| credential.key.clone())
                     .filter(|key| self.ports.ledger.load_key(&Sha256Digest::of(&key.spki)).is_ok()),
+                KeySource::Brought => match self.brought_key(*key_type) {
+                    Some(key) => Some(self.keep_key(&key)?),
+                    None => return Ok(Err(vanished(*key_type))),
+                },
             };
             let key = match at_hand {
                 Some(key) => key,
@@ -171,8 +182,13 @@ impl HostPass {
                 }));
             }
         };
-        self.ports.ledger.store_key(&key)?;
-        Ok(Ok(KeyMade { spki: key.spki().to_vec(), at: self.ports.clock.now().wall }))
+        Ok(Ok(self.keep_key(&key)?))
+    }
+
+    /// Keeps a key that was made here, or that another client brought.
+    fn keep_key(&self, key: &PrivateKey) -> Result<KeyMade, LedgerError> {
+        self.ports.ledger.store_key(key)?;
+        Ok(KeyMade { spki: key.spki().to_vec(), at: self.ports.clock.now().wall })
     }
 
     /// Makes a standby key.
@@ -182,7 +198,11 @@ impl HostPass {
         key_type: KeyType,
         event: Event,
     ) -> Result<(), PassError> {
-        match self.make_key(key_type)? {
+        let made = match self.prepared_key(&progress.state, key_type) {
+            Some(key) => Ok(self.keep_key(&key)?),
+            None => self.make_key(key_type)?,
+        };
+        match made {
             Ok(key) => transition::add_standby(&mut progress.state, key_type, key),
             Err(report) => return Ok(self.fail(progress, Step::MakeKey, report, event)?),
         }
@@ -410,6 +430,7 @@ impl HostPass {
                 let result = match revoked {
                     Revoked::Revoked => "revoked",
                     Revoked::NotOffered => "the CA offers no revocation; DANE senders ask for none",
+                    Revoked::ByOthers => "revoke it with the ACME client that obtained it",
                 };
                 Ok(self.conclude(progress, event, result.to_owned())?)
             }
@@ -421,6 +442,20 @@ impl HostPass {
                 Ok(self.fail(progress, Step::Revoke, report, event)?)
             }
         }
+    }
+}
+
+/// What was brought is gone before its key could be kept, as it is recorded.
+fn vanished(key_type: KeyType) -> FailureReport {
+    FailureReport {
+        message: format!(
+            "the staged certificate with a key of type {key_type} is gone; nothing was changed, \
+             and mail is not affected"
+        ),
+        hint: "nothing to do if another took its place; else call the client's hook again"
+            .to_owned(),
+        needs_operator: false,
+        not_before: None,
     }
 }
 

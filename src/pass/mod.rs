@@ -1,10 +1,12 @@
 //! One pass over a host: observe, decide, record, act, until nothing more can be done now.
 //!
-//! [`look`] asks the ports what is so, [`act`] does what was decided. Each action stands between two
+//! [`look`] asks the ports what is so, [`brought`] what another ACME client has staged, [`act`] does what
+//! was decided. Each action stands between two
 //! writes to the ledger; a crash between them leaves an intent without an outcome, and the next
 //! pass does not guess at the outcome, it looks. This module knows no adapter, only ports.
 
 mod act;
+mod brought;
 mod look;
 
 pub use self::act::DONE;
@@ -23,7 +25,7 @@ use crate::rollover::observation::Observation;
 use crate::rollover::phase::Phase;
 use crate::rollover::spec::HostSpec;
 use crate::rollover::state::{BundleCredential, BundleId, HostState, Step};
-use crate::rollover::{Intent, decide, request};
+use crate::rollover::{Intent, decide, request, take};
 use crate::time::{Span, Timestamp};
 
 /// How many actions one pass can take: more than any rollover needs, so that running out is a bug.
@@ -148,6 +150,8 @@ impl HostPass {
         let known = |issuer: &Arc<dyn Issuer>| issuer.known_anchors();
         let known_anchors =
             ports.issuers.iter().map(|(name, issuer)| (name.clone(), known(issuer))).collect();
+        let brings = ports.issuers.iter().filter(|(_, issuer)| issuer.brought().is_some());
+        let external = brings.map(|(name, _)| name.clone()).collect();
         let spec = HostSpec {
             name: config.name.clone(),
             names: config.names.clone(),
@@ -156,6 +160,7 @@ impl HostPass {
             policy: Arc::clone(&config.policy),
             issuer: config.issuer.clone(),
             known_anchors,
+            external,
             tlsa_ttl: config.tlsa_ttl,
             foreign_records: config.foreign_records,
             longest_delay: ports.publisher.longest_delay(),
@@ -185,7 +190,11 @@ impl HostPass {
         match request::answer(&self.spec, &state, request, now) {
             // What is in place has not been adopted yet: only a look will tell.
             Err(RequestError::NoCertificate) if unseen => Ok(()),
-            Ok(_) => Ok(()),
+            Ok(request::Answer::InFlight) => Ok(()),
+            Ok(request::Answer::Begin(begin)) => {
+                take(&self.spec, &self.brought(), &state, begin)?;
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -200,7 +209,8 @@ impl HostPass {
         let (seen, unread) = self.look(&state).await;
         state.observe(&self.spec, &seen);
         let keyless = self.keyless(&state);
-        let intent = Intent { request, unread, keyless, ..Intent::default() };
+        let brought = self.brought();
+        let intent = Intent { request, unread, keyless, brought, ..Intent::default() };
         let decision = decide(&self.spec, &intent, &state, &seen, seen.at)?;
         Ok(self.report(Progress { state, intent, events: Vec::new() }, decision, seen))
     }
@@ -227,6 +237,7 @@ impl HostPass {
             progress.intent.keyless = self.keyless(&progress.state);
             let before = progress.state.clone();
             progress.state.observe(&self.spec, &seen);
+            progress.intent.brought = self.brought();
             self.clear_failures(&mut progress.state);
             let now = self.ports.clock.now();
             let decision = decide(&self.spec, &progress.intent, &progress.state, &seen, now)?;

@@ -136,6 +136,8 @@ pub enum KeySource {
     Standby,
     /// It is the present bundle's.
     Present,
+    /// It is the one of the certificate that another client brought.
+    Brought,
 }
 
 /// What records are changed for.
@@ -298,6 +300,12 @@ pub enum RequestError {
     /// No rollover is in flight.
     #[error("nothing to give up: no rollover is in flight")]
     NothingInFlight,
+    /// The issuer's certificates are brought by another client, and it has brought no other.
+    #[error(
+        "the certificates of `{0}` are obtained by another ACME client, and it has brought none \
+         but the present one: let it obtain another, and call `rollover hook`"
+    )]
+    NothingBrought(String),
     /// There is no certificate yet.
     #[error("there is no certificate yet that could be replaced")]
     NoCertificate,

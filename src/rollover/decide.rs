@@ -24,6 +24,7 @@ use std::collections::BTreeSet;
 use super::action::{
     Action, Begin, Decision, Problem, Reason, Request, RequestError, Toward, Wait,
 };
+use super::delivery::{self, Brought};
 use super::observation::Observation;
 use super::progress::Progress;
 use super::publish::Publication;
@@ -47,6 +48,8 @@ pub struct Intent {
     /// The bundles whose keys are not at hand: seen in place and never read, or lost. They can be
     /// named by records, and stay where they are; they cannot be put in place.
     pub keyless: BTreeSet<BundleId>,
+    /// What another client has brought for the host, where its issuer is external.
+    pub brought: Brought,
 }
 
 /// Decides what follows, for a host whose state has taken in `seen`.
@@ -71,12 +74,12 @@ pub fn decide(
     if let Some(wanted) = &intent.request
         && let request::Answer::Begin(begin) = request::answer(spec, state, wanted, now.wall)?
     {
-        return Ok(situation.begin(begin));
+        return Ok(situation.begin(delivery::take(spec, &intent.brought, state, begin)?));
     }
     Ok(match &state.rollover {
         None => situation.idle(),
         Some(rollover) => match rollover.target {
-            Target::Bundle(_) => situation.pursue(),
+            Target::Bundle(_) => situation.pursue_or_supersede(),
             Target::NoRecords => situation.leave(),
         },
     })
@@ -103,17 +106,19 @@ impl Situation<'_> {
         let Some((current, bundle)) =
             self.state.current.and_then(|id| Some((id, self.state.bundles.get(&id)?)))
         else {
-            return self.begin_when_allowed();
+            return self.begin_next();
         };
         let due = self.due(bundle);
-        if due <= self.now.wall {
-            return self.begin_when_allowed();
+        if self.is_external() && self.is_brought_anew(bundle)
+            || !self.is_external() && due <= self.now.wall
+        {
+            return self.begin_next();
         }
         if let Some(action) = self.standby_to_make().or_else(|| self.revocation()) {
             return self.act(action);
         }
         if self.state.withdrawn {
-            return Decision::Idle { until: due };
+            return self.rest(bundle, due);
         }
         if self.must_redeploy(current, bundle) {
             return self.act(Action::Deploy { bundle: current });
@@ -130,16 +135,48 @@ impl Situation<'_> {
                 let reasons = self.reasons_until_settled();
                 match self.lingering(&reasons) {
                     Some(_) => self.wait(reasons),
-                    None => Decision::Idle { until: due },
+                    None => self.rest(bundle, due),
                 }
             }
         }
     }
 
-    /// Begins the renewal that is due, unless the last one failed a short while ago.
-    fn begin_when_allowed(&self) -> Decision {
+    /// Begins the rollover to the next certificate: one that is ordered, or one that was brought.
+    fn begin_next(&self) -> Decision {
         let issuer = self.state.issuer(self.spec);
-        self.begin(request::renewal(self.spec, self.state, issuer, self.now.wall))
+        let begin = request::renewal(self.spec, self.state, issuer, self.now.wall);
+        match delivery::take(self.spec, &self.intent.brought, self.state, begin) {
+            Ok(begin) => self.begin(begin),
+            Err(_) => Decision::Stuck(vec![self.nothing_brought()]),
+        }
+    }
+
+    /// Nothing to do: until the next renewal, or until a certificate that another client should
+    /// have brought is overdue.
+    fn rest(&self, bundle: &Bundle, due: Timestamp) -> Decision {
+        if !self.is_external() {
+            return Decision::Idle { until: due };
+        }
+        match self.overdue(bundle, due) {
+            Ok(until) => Decision::Idle { until },
+            Err(problem) => Decision::Stuck(vec![problem]),
+        }
+    }
+
+    /// What follows where a rollover leads to a bundle; or a new rollover to what another client
+    /// brought meanwhile, where the one in flight cannot go on.
+    fn pursue_or_supersede(&self) -> Decision {
+        let decision = match self.state.target() {
+            Some((_, target)) if self.is_outdated_order(target) => return self.begin_next(),
+            Some(_) | None => self.pursue(),
+        };
+        let stuck = matches!(decision, Decision::Stuck(_));
+        match self.state.target() {
+            Some((_, target)) if stuck && self.is_external() && self.is_brought_anew(target) => {
+                self.begin_next()
+            }
+            Some(_) | None => decision,
+        }
     }
 
     /// Begins the first publication, once every listener presents what the records will name.

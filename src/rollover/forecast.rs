@@ -83,6 +83,10 @@ fn idle(spec: &HostSpec, state: &HostState, seen: &Observation, now: Moment) -> 
     let intent = Intent::default();
     let situation = Situation { spec, intent: &intent, state, seen, now };
     let issuer = state.issuer(spec);
+    if spec.external.contains(issuer) {
+        let step = format!("the client behind {issuer} is expected to bring the next certificate");
+        return vec![foreseen(situation.due(bundle).max(now.wall), &step, "")];
+    }
     let begin = request::renewal(spec, state, issuer, now.wall);
     vec![Foreseen {
         at: situation.due(bundle).max(now.wall),

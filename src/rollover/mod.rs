@@ -14,10 +14,12 @@
 //! Read in this order: [`observation`] (what was seen), [`history`] and [`served`] (what caches and
 //! listeners may hold), [`presentable`], [`safety`] (the promise and its two gates), [`records`]
 //! (which RRset is wanted), [`state`] and [`transition`] (what the ledger holds and how it changes),
-//! [`action`], [`request`], [`first_sight`] and [`decide`](mod@decide) (what follows), [`phase`] (for people alone).
+//! [`action`], [`request`], [`first_sight`] and [`decide`](mod@decide) (what follows), `delivery` (where
+//! another client brings the certificates), [`phase`] (for people alone).
 
 pub mod action;
 pub mod decide;
+mod delivery;
 pub mod first_sight;
 pub mod forecast;
 pub mod history;
@@ -39,4 +41,5 @@ pub mod transition;
 mod words;
 
 pub use decide::{Intent, decide};
+pub use delivery::{Brought, take};
 pub use words::{Brief, brief};

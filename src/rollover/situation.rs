@@ -82,8 +82,11 @@ impl Situation<'_> {
         });
         let by_key = bundle.credentials.values().filter_map(|credential| {
             match self.spec.policy.key.on_renewal {
-                OnRenewal::Reuse { rotate_every: Some(age) } => Some(credential.key.at + age),
-                OnRenewal::Reuse { rotate_every: None } | OnRenewal::New => None,
+                // Where another client makes the keys, it decides how long they are kept.
+                OnRenewal::Reuse { rotate_every: Some(age) } if !self.is_external() => {
+                    Some(credential.key.at + age)
+                }
+                OnRenewal::Reuse { .. } | OnRenewal::New => None,
             }
         });
         by_date.chain(by_key).min().unwrap_or(Timestamp::MIN)
@@ -93,6 +96,9 @@ impl Situation<'_> {
     pub(crate) fn standby_to_make(&self) -> Option<Action> {
         if !self.spec.policy.key.standby || self.intent.tried.contains(&Step::MakeKey) {
             return None;
+        }
+        if self.is_external() {
+            return self.standby_to_take();
         }
         let missing = self.spec.key_types.iter().find(|t| !self.state.standby.contains_key(t))?;
         Some(Action::MakeStandby { key_type: *missing })

@@ -1,6 +1,6 @@
 //! What the configuration says of a host, as far as decisions depend on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::name::DnsName;
@@ -26,6 +26,8 @@ pub struct HostSpec {
     pub issuer: String,
     /// Per issuer, the trust anchors that are known beforehand.
     pub known_anchors: BTreeMap<String, Vec<Certificate>>,
+    /// The issuers of which another ACME client obtains certificates and brings them.
+    pub external: BTreeSet<String>,
     /// The TTL of RRsets that are written; `None`: the present one's.
     pub tlsa_ttl: Option<Ttl>,
     /// Whether records that fit nothing known are removed.

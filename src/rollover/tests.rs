@@ -22,6 +22,8 @@ use crate::policy::{Policy, shipped};
 use crate::time::{Moment, Span, Timestamp, Ttl};
 use crate::tlsa::{Parameters, Record, TlsaOwner, TlsaRrset};
 
+mod delivery;
+
 /// A CA.
 struct Ca(Issuer<'static, KeyPair>, Certificate);
 
@@ -101,6 +103,7 @@ impl Host {
             policy: Arc::new(policy),
             issuer: "house".to_owned(),
             known_anchors,
+            external: BTreeSet::new(),
             tlsa_ttl: None,
             foreign_records: ForeignRecords::Keep,
             longest_delay: Span::from_seconds(360),

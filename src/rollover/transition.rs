@@ -130,9 +130,15 @@ fn return_standby(state: &mut HostState) {
     state.standby.extend(keys);
 }
 
-/// Records a standby key that was made.
+/// Records a standby key that was made, or that the client behind the host's issuer prepared.
+///
+/// One that it takes the place of is remembered until the next rollover is done: its record is ours,
+/// and has to go.
 pub fn add_standby(state: &mut HostState, key_type: KeyType, key: KeyMade) {
-    state.standby.insert(key_type, key);
+    let created = key.at;
+    let Some(former) = state.standby.insert(key_type, key) else { return };
+    let credentials = [(key_type, BundleCredential { key: former, issued: None })].into();
+    add_bundle(state, Bundle { issuer: String::new(), created, credentials });
 }
 
 /// Records a chain that was issued.

@@ -57,6 +57,7 @@ impl fmt::Display for Begin {
                         KeySource::New => "a new",
                         KeySource::Standby => "the standby",
                         KeySource::Present => "the present",
+                        KeySource::Brought => "the staged",
                     };
                     write!(f, "{separator} {source} {key_type} key")?;
                     separator = " and";
