@@ -135,7 +135,7 @@ fn each_bad_file_gives_its_exact_message() {
 fn files(host: &HostConfig) -> &FilesConfig {
     match &host.deploy {
         DeployConfig::Files(files) => files,
-        other => panic!("{other:?}"),
+        other @ (DeployConfig::Exec(_) | DeployConfig::Ssh(_)) => panic!("{other:?}"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use expect_test::{Expect, expect};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use super::action::{Action, Decision, Request, Toward};
+use super::action::{Action, Decision, Problem, Reason, Request, Toward};
 use super::history::{Content, History, Until};
 use super::observation::{
     Answer, Installed, Listener, Observation, OwnerAnswers, OwnerSight, PresentedChain, Serial,
@@ -15,7 +15,7 @@ use super::observation::{
 };
 use super::phase::Phase;
 use super::spec::{ForeignRecords, HostSpec};
-use super::state::HostState;
+use super::state::{BundleId, HostState, Issued, Step};
 use super::{Intent, brief, decide, records, request, safety, transition};
 use crate::pki::{Certificate, Chain, KeyFamily, KeyType};
 use crate::policy::{Policy, shipped};
@@ -446,4 +446,59 @@ fn foreign_records() {
         &at(0),
     );
     assert!(kept.records.contains(&stranger) && kept.ttl == Ttl::from_seconds(9));
+}
+
+/// At first sight, what could not be read is never taken for nothing.
+#[test]
+fn what_is_in_place_and_cannot_be_read_is_not_replaced() {
+    let mut host = Host::settled("ncsc");
+    host.state = HostState::default();
+    let seen = host.seen(&BTreeSet::new(), &[&host.chain.clone()], at(0));
+    host.state.observe(&host.spec, &seen);
+    let message = "the machine does not answer".to_owned();
+    let unread = Some(Problem { message, hint: String::new() });
+    for request in [None, Some(Request::Renew)] {
+        let intent = Intent { request, unread: unread.clone(), ..Intent::default() };
+        let decision = decide(&host.spec, &intent, &host.state, &seen, at(0)).unwrap();
+        assert_eq!(decision, Decision::Stuck(unread.clone().into_iter().collect()));
+    }
+    let decision = decide(&host.spec, &Intent::default(), &host.state, &seen, at(0)).unwrap();
+    assert!(matches!(decision, Decision::Act(Action::Begin(_))), "{decision:?}");
+}
+
+/// A certificate whose key was never read stays in place, and is replaced when it is due; it is not
+/// put back, and to lead back to it is for the operator.
+#[test]
+fn a_certificate_without_its_key_cannot_be_put_back() {
+    let mut host = Host::settled("ncsc");
+    let records = records::settled(&host.spec, &host.state, host.state.current().unwrap());
+    let (old, former) = (host.chain.clone(), host.state.current.unwrap());
+    host.begin(&Request::Renew);
+    let (target, _) = host.state.target().unwrap();
+    let new = host.house.chain();
+    let issued = Issued { chain: new.clone(), anchor: Some(host.house.1.clone()) };
+    transition::conclude_issue(&mut host.state, target, KeyType::EcdsaP256, issued);
+    transition::intend_deployment(&mut host.state, target, at(100_001));
+    let after = |host: &mut Host, chain: &Chain, keyless: &[BundleId], tried: &[Step]| {
+        let seen = host.seen(&records, &[chain], at(100_002));
+        host.state.observe(&host.spec, &seen);
+        let (keyless, tried) = (keyless.iter().copied().collect(), tried.iter().copied().collect());
+        let intent = Intent { keyless, tried, ..Intent::default() };
+        decide(&host.spec, &intent, &host.state, &seen, at(100_002)).unwrap()
+    };
+    let decision = after(&mut host, &old, &[], &[Step::Deploy]);
+    assert!(matches!(decision, Decision::Act(Action::Restore { .. })), "{decision:?}");
+    let Decision::Wait(wait) = after(&mut host, &old, &[former], &[Step::Deploy]) else {
+        panic!("it cannot be put back")
+    };
+    assert_eq!(wait.reasons, [Reason::NextPass { step: Step::Deploy }]);
+
+    transition::conclude_deployment(&mut host.state, at(100_002));
+    host.begin(&Request::Abort);
+    let Decision::Stuck(problems) = after(&mut host, &new, &[former], &[]) else {
+        panic!("it cannot be put in place")
+    };
+    assert!(problems[0].message.contains("its private key was never in"), "{problems:?}");
+    let decision = after(&mut host, &new, &[], &[]);
+    assert_eq!(decision, Decision::Act(Action::Deploy { bundle: former }));
 }

@@ -94,13 +94,13 @@ fn a_command_deploys_and_its_no_is_heeded() {
 
     // Now both keys are at hand: a no leads back.
     script(&stage, "if told['generation'] > 1: sys.exit('no such partition')");
-    let failed = stage.lab.rollover(&["--new-ca", "other", "--wait"]).expect_code(1);
+    let failed = stage.lab.rollover(&["--renew", "--host", HOST]).expect_code(1);
     assert!(failed.err.contains("no such partition"), "{}", failed.err);
     assert_eq!(stage.key_in_file(), second, "the former generation was deployed again");
     script(&stage, "");
     stage.lab.rollover(&["--wait"]).expect_code(0);
-    stage.finish(judge).expect_clean(100);
-    stage.expect_settled(&stage.other);
+    stage.finish(judge).expect_clean(60);
+    stage.expect_settled(&stage.house);
     let generations: Vec<u64> = told(&stage.lab).iter().map(|(number, _)| *number).collect();
     assert_eq!(generations, [1, 1, 2, 1, 2]);
 }
