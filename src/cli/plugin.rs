@@ -198,14 +198,13 @@ impl Trial<'_> {
         let compares = answer["capabilities"]
             .as_array()
             .is_some_and(|all| all.iter().any(|one| one == "compare-and-swap"));
-        let [first, second] = RECORDS.map(str::to_owned);
+        let both = RECORDS.map(str::to_owned);
         let (_, present) = self.present("TLSA").await?;
         self.replace("it removes an RRset", ("TLSA", &present, &[])).await?;
-        self.replace("it makes an RRset", ("TLSA", &[], &[first.clone()])).await?;
-        let both = [first.clone(), second.clone()];
+        self.replace("it makes an RRset", ("TLSA", &[], &both[..1])).await?;
         self.replace("it replaces an RRset", ("TLSA", &both[..1], &both)).await?;
         if compares {
-            let request = self.replacement("TLSA", &[second.clone()], &[second.clone()]);
+            let request = self.replacement("TLSA", &both[1..], &both[1..]);
             let answer = self.ask(&request).await?;
             let conflict = match answer["ok"] == false && answer["error"] == "conflict" {
                 true => Ok(()),

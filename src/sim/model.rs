@@ -388,23 +388,17 @@ impl Search {
         }
     }
 
-    /// Does what a move says to a world; what the program wrote down meanwhile.
-    pub(super) fn replay(
-        &self,
-        mut world: World,
-        by: &Move,
-    ) -> Result<(World, Vec<Event>, Vec<(Chance, bool)>), Finding> {
+    /// Does what a move says to a world; with what the program wrote down, where it was a pass.
+    pub(super) fn replay(&self, mut world: World, by: &Move) -> Result<Passed, Finding> {
         let mut told = Script::of(Vec::new());
         match by {
             Move::Pass { request, script, may_fail } => {
                 let script = Script { may_fail: *may_fail, ..Script::of(script.clone()) };
-                let passed = self.pass(world, request.clone(), script)?;
-                return Ok((passed.world, passed.events, passed.trail));
+                return self.pass(world, request.clone(), script);
             }
             Move::FairPass => {
                 world.let_all_follow();
-                let passed = self.pass(world, None, Script::fair())?;
-                return Ok((passed.world, passed.events, passed.trail));
+                return self.pass(world, None, Script::fair());
             }
             Move::ServerFollows(number) => world.let_server_follow(*number),
             Move::ProcessesRead(number) => world.let_processes_read(*number),
@@ -413,7 +407,7 @@ impl Search {
                 self.time_passes(&mut world);
             }
         }
-        Ok((world, Vec::new(), Vec::new()))
+        Ok(Passed { world, report: None, events: Vec::new(), trail: Vec::new() })
     }
 }
 
@@ -486,7 +480,7 @@ impl Tour<'_> {
 
     /// Lets something happen that is no pass.
     fn happens(&mut self, from: usize, node: &Node, by: Move) -> Result<(), Finding> {
-        let (world, ..) = self.search.replay(node.world.clone(), &by)?;
+        let world = self.search.replay(node.world.clone(), &by)?.world;
         self.arrive(Some(from), by, Node { world, ..node.clone() })
     }
 

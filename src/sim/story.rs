@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::model::{Finding, Move, Search};
+use super::model::{Finding, Move, Passed, Search};
 use super::world::{Stranded, World};
 use crate::rollover::action::Request;
 use crate::rollover::brief;
@@ -37,7 +37,7 @@ impl Story {
             if let Some(text) = describe(by) {
                 story.add(since(world.now), text);
             }
-            let (after, events, trail) = search.replay(world, by)?;
+            let Passed { world: after, events, trail, .. } = search.replay(world, by)?;
             for event in events {
                 // An act is written down before and after: what counts is what came of it.
                 if !event.result.is_empty() {
