@@ -1,11 +1,11 @@
 //! The one place that starts processes: an argv, a time limit, and what was printed.
 //!
-//! A command gets no shell, no terminal and nothing to read. It runs in a process group of its own,
+//! A command gets no shell, no terminal, and nothing to read but what it is given. It runs in a process group of its own,
 //! so that a script that hangs is ended together with what it waits for. Its output is read to the
 //! end however long it is, and only the last of it is kept: a reload command says last why it failed.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -108,11 +108,32 @@ pub fn quoted(argv: &[String]) -> String {
 ///
 /// Where it cannot be started, or does not exit with status 0.
 pub async fn run(argv: &[String], limit: Span) -> Result<String, CommandError> {
+    run_reading(argv, Stdio::null(), limit).await
+}
+
+/// As [`run`], with `input` to read. It stands in a file without a name, so that a command that does
+/// not read it holds nobody up.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_with_input(
+    argv: &[String],
+    input: &[u8],
+    limit: Span,
+) -> Result<String, CommandError> {
+    let mut file = tempfile::tempfile().map_err(CommandError::Start)?;
+    file.write_all(input).and_then(|()| file.rewind()).map_err(CommandError::Start)?;
+    run_reading(argv, file.into(), limit).await
+}
+
+/// As [`run`], with this to read.
+async fn run_reading(argv: &[String], input: Stdio, limit: Span) -> Result<String, CommandError> {
     let (program, arguments) = argv.split_first().ok_or(CommandError::Empty)?;
     // One pipe for both streams, so that their lines keep their order.
     let (sender, receiver) = pipe::pipe().map_err(CommandError::Start)?;
     let writer = sender.into_blocking_fd().map_err(CommandError::Start)?;
-    let mut group = Group::start(program, arguments, writer).map_err(CommandError::Start)?;
+    let mut group = Group::start(program, arguments, input, writer).map_err(CommandError::Start)?;
     let reading = Reading::start(receiver);
 
     let ended = timeout(Duration::from_millis(limit.as_millis()), group.child.wait()).await;
@@ -159,10 +180,15 @@ struct Group {
 impl Group {
     /// Starts a command as the leader of a new process group, both output streams at `writer`.
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
-    fn start(program: &str, arguments: &[String], writer: OwnedFd) -> io::Result<Self> {
+    fn start(
+        program: &str,
+        arguments: &[String],
+        input: Stdio,
+        writer: OwnedFd,
+    ) -> io::Result<Self> {
         let child = Command::new(program)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(writer.try_clone()?)
             .stderr(writer)
             .process_group(0)

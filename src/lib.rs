@@ -34,6 +34,7 @@
 //! - [`ports`]: what the core needs of the world, as traits; [`pass`]: the loop that drives it.
 //! - [`dns`], [`issuer`], [`deploy`], [`probe`], [`ledger`], [`clock`]: the adapters.
 //! - [`config`], [`diagnostic`], [`secret`]: what was written, and what it means.
+//! - [`notify`]: who is told, until it has arrived.
 //! - [`cli`]: the command line; it puts the adapters together.
 //!
 //! Dependencies point one way, without a circle:
@@ -67,6 +68,7 @@ pub mod issuer;
 pub mod keys;
 pub mod ledger;
 pub mod name;
+pub mod notify;
 pub mod pass;
 pub mod pki;
 pub mod policy;

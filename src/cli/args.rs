@@ -147,6 +147,9 @@ pub enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// As one page with a picture, into this file
+        #[arg(long, value_name = "FILE", conflicts_with = "json")]
+        html: Option<PathBuf>,
     },
     /// The ledger of decisions: time, observation, decision, action, result
     History {
@@ -162,6 +165,19 @@ pub enum Command {
     /// The shipped policies
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Look at a mail domain, and write a configuration for its servers
+    Init(super::init::InitArgs),
+    /// Print the completions of a shell
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    Man {
+        /// The directory, which is made where it is missing
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// What can be asked of policies.

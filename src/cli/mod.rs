@@ -2,11 +2,15 @@
 //!
 //! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
 //! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
-//! [`history`], [`policy`], [`tlsa`]. What people read is worded in [`report`].
+//! [`history`], [`policy`], [`tlsa`], [`init`], [`manual`]. What people read is worded in [`report`].
 
 pub mod args;
 mod history;
+mod html;
+pub mod init;
 mod live;
+mod manual;
+mod notices;
 mod plan;
 mod policy;
 mod report;
@@ -132,10 +136,17 @@ async fn dispatch(
             let world = World::open_for_reading(&cli.global)?;
             show_history(&world, *json, *limit, out)
         }
-        Some(Command::Status { json }) => {
+        Some(Command::Status { html: Some(file), .. }) => {
+            let world = World::open_for_reading(&cli.global)?;
+            html::write(&world, file).await
+        }
+        Some(Command::Status { json, html: None }) => {
             let world = World::open_for_reading(&cli.global)?;
             show_status(&world, *json, out).await
         }
+        Some(Command::Init(arguments)) => init::run(&cli.global, arguments, out).await,
+        Some(Command::Completions { shell }) => manual::completions(*shell, out),
+        Some(Command::Man { directory }) => manual::write(directory),
         Some(Command::Plan) => show_plan(cli, out).await,
         None if cli.global.dry_run => show_plan(cli, out).await,
         None => {

@@ -15,6 +15,7 @@ mod document;
 mod file;
 mod host;
 mod issuer;
+mod notify;
 mod policy;
 mod resolver;
 mod service;
@@ -89,6 +90,36 @@ pub struct Configuration {
     pub dns: BTreeMap<String, Rfc2136Config>,
     /// Hosts by name, as written (in lower case).
     pub hosts: BTreeMap<String, HostConfig>,
+    /// Who is told of trouble and of changes; `None`: nobody.
+    pub notify: Option<NotifyConfig>,
+}
+
+/// Who is told of trouble and of changes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NotifyConfig {
+    /// An argv that gets each notice on its standard input.
+    pub command: Option<Vec<String>>,
+    /// A URL that each notice is posted to.
+    pub webhook: Option<String>,
+    /// A mail address that each notice is sent to.
+    pub sendmail: Option<String>,
+    /// The program that takes mail.
+    pub sendmail_program: PathBuf,
+    /// What is told.
+    pub on: Occasions,
+    /// The pause before trouble that lasts is told again.
+    pub repeat: Span,
+}
+
+/// What is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Occasions {
+    /// Trouble, and all that is done.
+    Both,
+    /// All that is done.
+    Change,
+    /// What somebody has to do something about, and that it is over.
+    Trouble,
 }
 
 /// The validating view of the DNS.

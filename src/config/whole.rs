@@ -156,6 +156,7 @@ fn configuration(
         issuers: issuers.filter_map(|(name, issuer)| Some((name, issuer.value?))).collect(),
         dns: dns.filter_map(|(name, provider)| Some((name, provider.value?))).collect(),
         hosts,
+        notify: written.notify,
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`Authority`] asks every address of every authoritative server and validates each answer:
 //! [`transport`] carries a question, [`anchor`] and [`chain`] lead from a trust anchor to the keys of
 //! a zone through [`resolver`], [`signature`] and [`denial`] judge what was answered with them.
+//! [`domain`] tells the mail servers of a domain.
 //! [`Rfc2136`] changes zones by dynamic updates that are signed with a key of [`tsig`].
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the DNS has more types and codes than matter")]
@@ -11,6 +12,7 @@ mod anchor;
 mod authority;
 mod chain;
 mod denial;
+mod domain;
 mod resolver;
 mod rfc2136;
 mod signature;
@@ -20,5 +22,6 @@ mod wire;
 
 pub use anchor::{AnchorError, Anchors};
 pub use authority::Authority;
+pub use domain::{MailServers, Provenance};
 pub use rfc2136::Rfc2136;
 pub use tsig::{TsigError, TsigKey};

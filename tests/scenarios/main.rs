@@ -15,6 +15,7 @@ mod commands;
 mod emergency;
 mod entry;
 mod faults;
+mod init;
 mod killed;
 mod reload;
 mod renewal;
