@@ -14,6 +14,6 @@ RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
 # Scenarios mostly wait for TTLs to pass, so more of them run at once than there are processors; the
 # other tests run as cargo has it.
 cargo test --locked --lib --bins --test dane_openssl --test issuer_pebble --test lab_control \
-  --test ledger --test probe_servers --test tlsa_command --test world
+  --test ledger --test notify --test probe_servers --test tlsa_command --test world
 cargo test --locked --doc
 cargo test --locked --test scenarios -- --test-threads 6

@@ -27,6 +27,13 @@ fn succeed(lab: &Lab, arguments: &[&str]) -> String {
     said
 }
 
+/// `status --html`, as it is written.
+fn page(lab: &Lab) -> String {
+    let file = lab.path("page.html").display().to_string();
+    succeed(lab, &["status", "--html", &file]);
+    std::fs::read_to_string(file).expect("a page")
+}
+
 /// The arguments of `init` for the lab and its CA.
 fn arguments<'a>(anchor: &'a str, directory_url: &'a str, ca_file: &'a str) -> Vec<&'a str> {
     let (anchor, ca) = (["--trust-anchor-file", anchor], ["--acme-ca-file", ca_file]);
@@ -89,6 +96,17 @@ fn what_init_writes_and_says_is_enough_for_a_renewal() {
     assert_ne!(stage.presented(), present[1]);
     assert_eq!(stage.presented(), stage.key_in_file());
     assert!(stage.records(PRIMARY).contains(&stage.presented()));
+
+    let page = page(lab);
+    assert!(page.contains("<svg") && page.contains("class=\"fits\""), "{page}");
+    assert!(!page.contains("GAP") && !page.contains("<script"), "{page}");
+    // Somebody breaks it by hand: that is to be seen.
+    stage.publish(&[format!("3 1 1 {}", "ab".repeat(32))]);
+    assert!(self::page(lab).contains("class=\"now\""));
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let (_, said) = rollover(lab, &[]);
+    let page = self::page(lab);
+    assert!(page.contains("class=\"gap\""), "{said}\n{page}");
 }
 
 /// Without Postfix on this machine, and without a key: both are named, and the key is made.
@@ -101,9 +119,9 @@ fn what_is_missing_is_named() {
     let output = lab.path("etc/rollover/first.toml");
     command.args(["init", HOST, "--resolver", RESOLVER, "--trust-anchor-file", &anchor]);
     command.arg("--output").arg(&output).env("MAIL_CONFIG", "/nonexistent");
-    let run = command.output().expect("the tool runs");
-    let said = String::from_utf8_lossy(&run.stdout).into_owned();
-    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+    let init = command.output().expect("the tool runs");
+    let said = String::from_utf8_lossy(&init.stdout).into_owned();
+    assert_eq!(init.status.code(), Some(0), "{}", String::from_utf8_lossy(&init.stderr));
     assert!(said.contains("smtpd_tls_chain_files=/etc/postfix/tls/mail.example.nl.pem"), "{said}");
     assert!(said.contains("tsig-keygen rollover >"), "{said}");
     let key = output.with_file_name("rollover.key");

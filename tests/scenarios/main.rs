@@ -17,6 +17,7 @@ mod entry;
 mod faults;
 mod init;
 mod killed;
+mod notices;
 mod reload;
 mod renewal;
 mod shapes;
