@@ -18,5 +18,5 @@ rollover=${CARGO_TARGET_DIR:-target}/$folder/rollover
 "$rollover" completions bash >"$parts/completions/rollover"
 "$rollover" completions zsh >"$parts/completions/_rollover"
 "$rollover" completions fish >"$parts/completions/rollover.fish"
-cargo deb --quiet --locked --no-build --no-strip --profile "$profile" --output "$parts/"
+cargo deb --quiet --locked --no-build --no-strip --profile "$profile" --output "$parts/" >/dev/null
 ls "$parts"/*.deb

@@ -1,5 +1,6 @@
 //! Notices through real programs and a real web server: what arrives, and what waits when it fails.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 #![allow(clippy::disallowed_methods, reason = "a test writes the programs that it has run")]
 
 use std::io::{Read, Write};

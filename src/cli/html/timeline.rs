@@ -1,7 +1,7 @@
 //! What was served, published and possibly cached over time, drawn from the looks in the history.
 //!
 //! Each line of the history has the look that it followed from. Between two looks the former is taken
-//! to hold, but for records that were replaced: these end where the history says so. What was published
+//! to hold, but for records that were replaced: these end, and others begin, where it says so. What was published
 //! counts as cached for its TTL and the policy's margins after that.
 //!
 //! So a gap in the picture is one. How long a secondary lagged does not stand in the history, and is
@@ -114,6 +114,19 @@ impl Past<'_> {
     fn replaced_between(&self, from: Timestamp, to: Timestamp) -> Option<Timestamp> {
         self.replaced.iter().copied().find(|at| from <= *at && *at <= to)
     }
+
+    /// When an RRset that a look showed began: with the last change before it, where the look before
+    /// did not show it.
+    fn beginning(&self, position: usize, rrset: &(String, String)) -> Timestamp {
+        let at = self.looks[position].0;
+        let before = position.checked_sub(1).and_then(|position| self.looks.get(position));
+        let Some((before, look)) = before else { return at };
+        let mut changes = self.replaced.iter().copied().filter(|c| *before <= *c && *c <= at);
+        match look.rrsets.contains(rrset) {
+            true => at,
+            false => changes.next_back().unwrap_or(at),
+        }
+    }
 }
 
 /// What is known of keys: the records, cut short, that name the CA of each.
@@ -149,24 +162,25 @@ impl Timeline {
         for (position, (from, look)) in past.looks.iter().enumerate() {
             let next = past.looks.get(position + 1);
             let to = next.map_or(now, |(at, _)| *at);
-            let mut add = |set, label: String, to| {
+            let mut add = |set, label: String, from, to| {
                 let stretches = lanes.entry((set, label)).or_default();
                 match stretches.last_mut() {
-                    Some(last) if *from <= last.to => last.to = last.to.max(to),
-                    Some(_) | None => stretches.push(Stretch { from: *from, to }),
+                    Some(last) if from <= last.to => last.to = last.to.max(to),
+                    Some(_) | None => stretches.push(Stretch { from, to }),
                 }
             };
             for key in &look.keys {
-                add(Set::Served, key.clone(), to);
+                add(Set::Served, key.clone(), *from, to);
             }
             for rrset in &look.rrsets {
                 let (owner, records) = rrset;
                 let stays = next.is_none_or(|(_, next)| next.rrsets.contains(rrset));
                 let to = if stays { to } else { past.replaced_between(*from, to).unwrap_or(to) };
+                let from = past.beginning(position, rrset);
                 let label = format!("{records} at {owner}");
                 let hold = holds.get(owner).copied().unwrap_or_default();
-                add(Set::Published, label.clone(), to);
-                add(Set::Cached, label, to + hold);
+                add(Set::Published, label.clone(), from, to);
+                add(Set::Cached, label, from, to + hold);
             }
         }
         let mut lanes: Vec<Lane> = lanes
@@ -301,8 +315,8 @@ mod tests {
             stretches.map(|s| (s.from.as_seconds(), s.to.as_seconds())).collect()
         };
         assert_eq!(ends(Set::Served), [(0, 1000)]);
-        assert_eq!(ends(Set::Published), [(0, 450), (500, 1000)]);
-        assert_eq!(ends(Set::Cached), [(0, 550), (500, 1100)]);
+        assert_eq!(ends(Set::Published), [(0, 450), (450, 1000)]);
+        assert_eq!(ends(Set::Cached), [(0, 550), (450, 1100)]);
         assert!(timeline.fitting.iter().all(|(_, fitting)| *fitting == Fitting::Fits));
     }
 
