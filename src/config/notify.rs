@@ -111,3 +111,37 @@ fn pause(item: Item<'_>) -> Option<Span> {
         _ => Some(span),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_posted_to_is_refused() {
+        for (url, taken) in [
+            ("https://chat.example.org/hooks/1", true),
+            ("http://127.0.0.1:8080", true),
+            ("https://", false),
+            ("ftp://example.org/", false),
+            ("chat.example.org", false),
+            ("https://example.org/a b", false),
+        ] {
+            assert_eq!(web_url(url).is_ok(), taken, "{url}");
+        }
+    }
+
+    /// It becomes a header: nothing in it may become another.
+    #[test]
+    fn what_is_no_single_address_is_refused() {
+        for (text, taken) in [
+            ("hostmaster@example.nl", true),
+            ("a+b@example.nl", true),
+            ("@example.nl", false),
+            ("root", false),
+            ("a@example.nl, b@example.nl", false),
+            ("a@example.nl\nBcc: b@example.nl", false),
+        ] {
+            assert_eq!(address(text).is_ok(), taken, "{text}");
+        }
+    }
+}

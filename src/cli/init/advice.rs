@@ -30,7 +30,8 @@ pub(super) fn text(survey: &Survey, plan: &Plan<'_>, paths: &Paths, key: Made) -
         text,
         "Then look, and let it run:\n\n    rollover{option} plan\n    rollover{option}\n\n\
          Every ten minutes, by root's crontab (or the timer of the Debian package):\n\n    \
-         */10 * * * *  rollover{option}\n"
+         */10 * * * *  {}{option}\n",
+        program()
     );
     let mine = |host: &Host| plan.hosts.iter().any(|own| own.name == host.name);
     let others: Vec<String> =
@@ -44,6 +45,12 @@ pub(super) fn text(survey: &Survey, plan: &Plan<'_>, paths: &Paths, key: Made) -
         );
     }
     text
+}
+
+/// This program's path: cron looks for programs in few places.
+fn program() -> String {
+    let path = std::env::current_exe().ok();
+    path.map_or_else(|| "/usr/bin/rollover".to_owned(), |path| path.display().to_string())
 }
 
 /// The key, and the right to change.

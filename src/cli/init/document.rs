@@ -28,7 +28,7 @@ pub(super) struct Plan<'a> {
 
 /// A `[dns]` table.
 pub(super) struct Primary {
-    /// The table's name.
+    /// The table's name: letters, digits and hyphens alone.
     pub(super) name: String,
     /// The zone.
     pub(super) zone: DnsName,
@@ -78,7 +78,7 @@ impl<'a> Plan<'a> {
             }
             let name = match primaries.len() {
                 0 => "primary".to_owned(),
-                _ => zone.name.as_str().replace('.', "-"),
+                _ => zone.name.as_str().replace(['.', '_'], "-"),
             };
             let (server, why) = match &zone.primary {
                 Ok((server, address)) => {
@@ -137,7 +137,7 @@ impl<'a> Plan<'a> {
                  tsig-key-file = {}\nzone = {}\n",
                 primary.zone.absolute(),
                 primary.why,
-                quoted(&primary.name),
+                primary.name,
                 quoted(&primary.server),
                 quoted(&self.paths.tsig_key.display().to_string()),
                 quoted(primary.zone.as_str()),
@@ -203,9 +203,10 @@ impl<'a> Plan<'a> {
             quoted(acme_directory),
             quoted(&format!("mailto:hostmaster@{domain}")),
         );
-        if acme_directory == LETS_ENCRYPT {
-            text.push_str("# LOOK: read https://letsencrypt.org/repository/ first.\n");
-        }
+        text.push_str(match acme_directory == LETS_ENCRYPT {
+            true => "# LOOK: read https://letsencrypt.org/repository/ first.\n",
+            false => "# LOOK: read the CA's terms first.\n",
+        });
         text.push_str("accept-terms = true\n");
         if let Some(path) = acme_ca_file {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -272,7 +273,10 @@ impl<'a> Plan<'a> {
 /// What was seen of a server, as comments.
 fn write_seen(text: &mut String, host: &Host) {
     let addresses: Vec<String> = host.addresses.iter().map(ToString::to_string).collect();
-    let _ = writeln!(text, "#   addresses: {}", addresses.join(", "));
+    let _ = match addresses.is_empty() {
+        true => writeln!(text, "#   LOOK: it has no address"),
+        false => writeln!(text, "#   addresses: {}", addresses.join(", ")),
+    };
     for (port, published) in &host.published {
         let found = match published {
             Published::Same(rrset) if rrset.is_absent() => "no TLSA records".to_owned(),

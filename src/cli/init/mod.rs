@@ -64,7 +64,7 @@ pub(super) async fn run(
     let output = arguments.output.as_ref().unwrap_or(&global.config);
     let output = std::path::absolute(output)
         .map_err(|error| Failure::Usage(format!("{}: {error}", output.display())))?;
-    if std::fs::symlink_metadata(&output).is_ok() {
+    if !global.dry_run && std::fs::symlink_metadata(&output).is_ok() {
         return Err(exists(&output));
     }
     let dns =
@@ -72,6 +72,10 @@ pub(super) async fn run(
     let survey = Survey::make(&dns, &arguments.domain).await?;
     let paths = files::Paths::beside(&output);
     let plan = document::Plan::new(&survey, arguments, &paths);
+    if global.dry_run {
+        let _ = out.write_all(plan.text().as_bytes());
+        return Ok(());
+    }
     let broken = |error: durable::DurableError| Failure::Broken {
         message: error.describe(),
         hint: "name a file that this user can make with --output".to_owned(),
