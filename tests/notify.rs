@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rollover::config::{NotifyConfig, Occasions};
@@ -15,17 +16,24 @@ use rollover::notify::{News, Outbox, Undelivered};
 use rollover::time::{Span, Timestamp};
 use serde_json::Value;
 
+/// Whose turn it is. A program that one test is starting shares, until it runs, the open files of all:
+/// another's script would be busy, and another's lock held.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A state directory, with programs that take notices.
 struct Desk {
     /// Where everything is.
     directory: tempfile::TempDir,
     /// Who is told.
     config: NotifyConfig,
+    /// Until this is dropped, no other test runs.
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Desk {
     /// Nobody is told yet.
     fn new() -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = tempfile::tempdir().unwrap();
         let config = NotifyConfig {
             command: None,
@@ -35,7 +43,7 @@ impl Desk {
             on: Occasions::Both,
             repeat: Span::from_seconds(86_400),
         };
-        Self { directory, config }
+        Self { directory, config, _turn: turn }
     }
 
     /// A path here.
