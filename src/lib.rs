@@ -37,6 +37,7 @@
 //! - [`sim`]: a world in which everything goes wrong, for tests and for `rollover policy check`.
 //! - [`audit`]: what is wrong with mail domains' DANE, anybody's; it changes nothing.
 //! - [`hook`]: what other ACME clients say when they call, and what they bring.
+//! - [`notify`]: who is told, until it has arrived.
 //! - [`cli`]: the command line; it puts the adapters together.
 //! - [`demo`]: a small world of its own, in which a change of CA is shown.
 //!
@@ -77,6 +78,7 @@ pub mod issuer;
 pub mod keys;
 pub mod ledger;
 pub mod name;
+pub mod notify;
 pub mod pass;
 pub mod pki;
 pub mod policy;

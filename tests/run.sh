@@ -24,6 +24,7 @@ tests=(
   lab_control
   ledger
   model
+  notify
   probe_servers
   tlsa_command
 )

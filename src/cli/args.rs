@@ -147,6 +147,9 @@ pub enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// As one page with a picture, into this file
+        #[arg(long, value_name = "FILE", conflicts_with = "json")]
+        html: Option<PathBuf>,
     },
     /// The ledger of decisions: time, observation, decision, action, result
     History {
@@ -176,6 +179,19 @@ pub enum Command {
     Demo(super::demo::DemoArgs),
     /// What is wrong with the DANE of mail domains or servers, anybody's; changes nothing
     Check(super::check::CheckArgs),
+    /// Look at a mail domain, and write a configuration for its servers
+    Init(super::init::InitArgs),
+    /// Print the completions of a shell
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    Man {
+        /// The directory, which is made where it is missing
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// What can be asked of policies.

@@ -2,15 +2,19 @@
 //!
 //! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
 //! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
-//! [`history`], [`hook`] (other ACME clients), [`policy`], [`tlsa`], [`check`], [`plugin`], [`demo`].
-//! What people read is worded in [`report`].
+//! [`history`], [`hook`] (other ACME clients), [`policy`], [`tlsa`], [`check`], [`plugin`], [`init`],
+//! [`manual`], [`demo`]. What people read is worded in [`report`].
 
 pub mod args;
 pub mod check;
 pub mod demo;
 mod history;
 mod hook;
+mod html;
+pub mod init;
 mod live;
+mod manual;
+mod notices;
 mod plan;
 pub mod plugin;
 mod policy;
@@ -153,11 +157,18 @@ async fn dispatch(
             let world = World::open_for_reading(&cli.global)?;
             show_history(&world, *json, *limit, out)
         }
-        Some(Command::Status { json }) => {
+        Some(Command::Status { html: Some(file), .. }) => {
+            let world = World::open_for_reading(&cli.global)?;
+            html::write(&world, file).await
+        }
+        Some(Command::Status { json, html: None }) => {
             let world = World::open_for_reading(&cli.global)?;
             show_status(&world, *json, out).await
         }
         Some(Command::Hook { call }) => hook::run(&cli.global, call, out, err).await,
+        Some(Command::Init(arguments)) => init::run(&cli.global, arguments, out).await,
+        Some(Command::Completions { shell }) => manual::completions(*shell, out),
+        Some(Command::Man { directory }) => manual::write(directory),
         Some(Command::Plan) => show_plan(cli, out).await,
         None if cli.global.dry_run => show_plan(cli, out).await,
         None => {

@@ -36,6 +36,11 @@ pub(super) fn happened(report: &Report, now: Timestamp, stays: Stays) -> String 
     text
 }
 
+/// What was done in a pass, a line each.
+pub(super) fn done(report: &Report) -> String {
+    report.events.iter().map(|event| event_line(&report.host, event) + "\n").collect()
+}
+
 /// One event on one line.
 fn event_line(host: &str, event: &Event) -> String {
     let time = clock_time(event.at);

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::args::Cli;
 use super::report::Stays;
 use super::world::World;
-use super::{Failure, report};
+use super::{Failure, notices, report};
 use crate::ledger::PassLock;
 use crate::pass::{HostPass, PassError, Report};
 use crate::rollover::action::Request;
@@ -51,6 +51,7 @@ pub(super) async fn run(
                 }
                 let reports = pass(world, request.take()).await;
                 tidy(world, &lock);
+                notices::tell(world, &lock, &reports, err).await;
                 drop(lock);
                 reports
             }

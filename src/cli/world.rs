@@ -11,6 +11,7 @@ use super::args::Global;
 use crate::clock::SystemClock;
 use crate::config::{
     self, Configuration, DeployConfig, DnsConfig, Environment, HostConfig, IssuerConfig,
+    NotifyConfig,
 };
 use crate::deploy::{Exec, Files, Ssh};
 use crate::dns::{Anchors, Authority, Plugin, PluginSettings, Rfc2136, TsigKey};
@@ -38,6 +39,8 @@ pub(super) struct World {
     pub(super) ledger: Arc<SqliteLedger>,
     /// The hosts that the command works on, by name.
     pub(super) hosts: Vec<Arc<HostPass>>,
+    /// Who is told of trouble and of changes.
+    pub(super) notify: Option<NotifyConfig>,
 }
 
 /// What several hosts share.
@@ -82,11 +85,12 @@ impl World {
         let dns = Arc::new(Authority::new(&resolver.servers, anchors, Arc::clone(&clock)));
         let publishers = publishers(&configuration, &clock)?;
         let state_dir = configuration.state_dir.clone();
+        let notify = configuration.notify.clone();
         let shared = Shared { configuration, clock, ledger, dns, publishers };
         let hosts: Result<Vec<_>, Failure> =
             chosen.into_iter().map(|host| shared.host(host).map(Arc::new)).collect();
         let Shared { clock, ledger, .. } = shared;
-        Ok(Self { state_dir, clock, ledger, hosts: hosts? })
+        Ok(Self { state_dir, clock, ledger, hosts: hosts?, notify })
     }
 
     /// Looks at every host and decides, without doing anything.

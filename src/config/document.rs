@@ -8,8 +8,8 @@ use super::context::{self, Context, Scope, Table};
 use super::file::{self, Files, IncludeError};
 use super::host::{self, HostKeys};
 use super::policy::Policies;
-use super::{DnsConfig, Environment, IssuerConfig, ResolverConfig};
-use super::{dns, issuer, policy, resolver};
+use super::{DnsConfig, Environment, IssuerConfig, NotifyConfig, ResolverConfig};
+use super::{dns, issuer, notify, policy, resolver};
 use crate::diagnostic::{Diagnostic, Location, Source};
 use crate::policy::Policy;
 use crate::table::{Complaint, Given, Reports, Spot, with_document};
@@ -31,6 +31,8 @@ pub(super) struct Written {
     pub(super) defaults: HostKeys,
     /// Hosts by name.
     pub(super) hosts: BTreeMap<String, Defined<HostKeys>>,
+    /// The `[notify]`.
+    pub(super) notify: Option<NotifyConfig>,
     /// Whether some part could not be read at all, so that what seems to be missing may be there.
     pub(super) incomplete: bool,
 }
@@ -158,6 +160,7 @@ fn main_file(mut table: Table<'_>, written: &mut Written) -> Vec<Spot<String>> {
     });
     table.unsupported("ledger", "this version keeps its ledger in state-dir");
     written.resolver = table.table("resolver").map(resolver::read);
+    written.notify = table.table("notify").and_then(notify::read);
     if let Some(defaults) = table.table("defaults") {
         written.defaults = HostKeys::read(defaults);
     }
@@ -168,7 +171,7 @@ fn main_file(mut table: Table<'_>, written: &mut Written) -> Vec<Spot<String>> {
 
 /// Reads an included file, which has tables of named things and nothing else.
 fn included_file(mut table: Table<'_>, written: &mut Written) {
-    for key in ["state-dir", "policy", "include", "resolver", "defaults"] {
+    for key in ["state-dir", "policy", "include", "resolver", "notify", "defaults"] {
         let complaint = Complaint::new(format!("`{key}` stands only in the main file"));
         let hint = "an included file has [hosts], [issuers] and [dns] tables";
         table.forbidden(key, complaint.with_hint(hint));

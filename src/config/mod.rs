@@ -15,6 +15,7 @@ mod document;
 mod file;
 mod host;
 mod issuer;
+mod notify;
 mod policy;
 mod resolver;
 mod service;
@@ -91,6 +92,8 @@ pub struct Configuration {
     pub hosts: BTreeMap<String, HostConfig>,
     /// The hosts for which no `key-types` were written, so that theirs is the default.
     pub default_key_types: BTreeSet<String>,
+    /// Who is told of trouble and of changes; `None`: nobody.
+    pub notify: Option<NotifyConfig>,
 }
 
 impl Configuration {
@@ -100,6 +103,34 @@ impl Configuration {
         self.default_key_types.contains(&host.name)
             && matches!(self.issuers.get(&host.issuer), Some(IssuerConfig::External(_)))
     }
+}
+
+/// Who is told of trouble and of changes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NotifyConfig {
+    /// An argv that gets each notice on its standard input.
+    pub command: Option<Vec<String>>,
+    /// A URL that each notice is posted to.
+    pub webhook: Option<String>,
+    /// A mail address that each notice is sent to.
+    pub sendmail: Option<String>,
+    /// The program that takes mail.
+    pub sendmail_program: PathBuf,
+    /// What is told.
+    pub on: Occasions,
+    /// The pause before trouble that lasts is told again.
+    pub repeat: Span,
+}
+
+/// What is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Occasions {
+    /// Trouble, and all that is done.
+    Both,
+    /// All that is done.
+    Change,
+    /// What somebody has to do something about, and that it is over.
+    Trouble,
 }
 
 /// The validating view of the DNS.

@@ -162,6 +162,7 @@ fn configuration(
         dns: dns.filter_map(|(name, provider)| Some((name, provider.value?))).collect(),
         hosts,
         default_key_types,
+        notify: written.notify,
     }
 }
 

@@ -96,6 +96,21 @@ impl Authority {
         Self { port, ..self }
     }
 
+    /// The resolvers.
+    pub(super) fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// What is trusted to begin with.
+    pub(super) fn anchors(&self) -> &Anchors {
+        &self.anchors
+    }
+
+    /// The time.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
     /// The zone that a name is in, with its keys and servers.
     async fn zone(&self, name: &DnsName) -> Result<Arc<Zone>, LookupError> {
         let apex = self.resolver.zone_of(name).await?;

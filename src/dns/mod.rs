@@ -5,7 +5,7 @@
 //! a zone through [`resolver`], [`signature`] and [`denial`] judge what was answered with them.
 //! [`Survey`] looks around in it for audits, each question asked once ([`memo`]).
 //! [`Rfc2136`] changes zones by dynamic updates that are signed with a key of [`tsig`],
-//! [`Plugin`] through an executable.
+//! [`Plugin`] through an executable. [`domain`] tells the mail servers of a domain.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the DNS has more types and codes than matter")]
 
@@ -13,6 +13,7 @@ mod anchor;
 mod authority;
 mod chain;
 mod denial;
+mod domain;
 #[doc(hidden)] // for `fuzz/` alone, which reaches only what is public
 pub mod fuzzing;
 pub(crate) mod memo;
@@ -29,6 +30,7 @@ pub use authority::Authority;
 pub use authority::survey::{
     MxRecord, OwnerView, Resolved, ResolverStanding, Security, ServerView, Survey, ZoneView,
 };
+pub use domain::{MailServers, Provenance};
 pub use plugin::{PROTOCOL, Plugin, PluginSettings};
 pub use rfc2136::Rfc2136;
 pub use tsig::{TsigError, TsigKey};

@@ -1,0 +1,111 @@
+//! `rollover status --html FILE`: one page that needs nothing else, no script among it.
+//!
+//! [`timeline`] is what was served, published and possibly cached, [`picture`] draws it. The page says
+//! what `status` says, in its words.
+
+mod picture;
+mod timeline;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::status::Status;
+use super::world::World;
+use super::{Failure, report};
+use crate::durable::{self, Access};
+use crate::ports::{Event, Ledger as _};
+use crate::time::Moment;
+use timeline::Timeline;
+
+/// How many lines of a server's history are looked at for its picture.
+const EVENTS: usize = 400;
+
+/// How many of them stand on the page.
+const EVENTS_SHOWN: usize = 40;
+
+/// The page's style: light and dark, phone and desktop.
+const STYLE: &str = include_str!("style.css");
+
+/// Looks at every server, and writes the page.
+pub(super) async fn write(world: &World, file: &Path) -> Result<(), Failure> {
+    let reports = world.preview(None).await?;
+    let now = world.clock.now();
+    let mut body = String::new();
+    for (host, report) in &reports {
+        let status = Status { spec: host.spec(), report };
+        let events = world.ledger.history(&host.spec().name, EVENTS).map_err(Failure::from)?;
+        write_host(&mut body, &status, &events, &now);
+    }
+    let page = page(&body, &now);
+    durable::write(file, page.as_bytes(), Access::with_mode(0o644)).map_err(|error| {
+        Failure::Broken {
+            message: error.describe(),
+            hint: "name a file that this user can write".to_owned(),
+        }
+    })
+}
+
+/// The page around the servers.
+fn page(body: &str, now: &Moment) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
+         name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta \
+         http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \
+         'unsafe-inline'\">\n<title>rollover status</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<header><h1>rollover</h1><p>{}</p></header>\n<main>\n{body}</main>\n</body>\n\
+         </html>\n",
+        report::clock_time(now.wall)
+    )
+}
+
+/// One server: how it stands, the picture, and what was done.
+fn write_host(html: &mut String, status: &Status<'_>, events: &[Event], now: &Moment) {
+    let well = status.report.attention.is_empty();
+    let (class, word) = if well { ("well", "well") } else { ("wrong", "needs attention") };
+    let name = escape(&status.spec.name);
+    let _ = writeln!(
+        html,
+        "<section>\n<h2>{name} <span class=\"{class}\">{word}</span> <span class=\"phase\">{}</span>\
+         </h2>",
+        status.report.phase
+    );
+    for problem in &status.report.attention {
+        let (message, hint) = (escape(&problem.message), escape(&problem.hint));
+        let _ = writeln!(html, "<p class=\"problem\">{message}<br><b>To do:</b> {hint}</p>");
+    }
+    html.push_str(&picture::svg(&Timeline::of(status, events, now)));
+    let _ = writeln!(html, "<details open><summary>Status</summary><pre>");
+    html.push_str(&escape(&status.text(now)));
+    let _ = writeln!(html, "</pre></details>\n<details><summary>What was done</summary><ol>");
+    let done: Vec<&Event> = events.iter().filter(|event| !event.result.is_empty()).collect();
+    for event in done.iter().rev().take(EVENTS_SHOWN) {
+        let (at, action) = (report::clock_time(event.at), escape(&event.action));
+        let _ = writeln!(html, "<li><time>{at}</time> {action}: {}</li>", escape(&event.result));
+    }
+    html.push_str("</ol></details>\n</section>\n");
+}
+
+/// A text where HTML is written.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_is_taken_for_html() {
+        assert_eq!(escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
+    }
+}
