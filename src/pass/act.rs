@@ -41,6 +41,9 @@ impl HostPass {
                 self.publish(progress, &zone, &changes, event).await?;
             }
             Action::Deploy { bundle } => self.deploy(progress, bundle, event).await?,
+            Action::Repeat { bundle, because } => {
+                self.restore(progress, bundle, Some(because), event).await?;
+            }
             Action::Restore { bundle, because } => {
                 self.restore(progress, bundle, because, event).await?;
             }

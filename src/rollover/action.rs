@@ -65,6 +65,13 @@ pub enum Action {
         /// The bundle.
         bundle: BundleId,
     },
+    /// Put a bundle in place once more: it was, and does not show, and nothing else may be put there.
+    Repeat {
+        /// The bundle.
+        bundle: BundleId,
+        /// What was seen instead.
+        because: String,
+    },
     /// Put the former bundle back.
     Restore {
         /// The bundle.
@@ -86,7 +93,7 @@ impl Action {
             Self::Begin(_) | Self::MakeStandby { .. } => Some(Step::MakeKey),
             Self::Issue { .. } => Some(Step::Issue),
             Self::Publish { .. } => Some(Step::Publish),
-            Self::Deploy { .. } => Some(Step::Deploy),
+            Self::Deploy { .. } | Self::Repeat { .. } => Some(Step::Deploy),
             Self::Restore { .. } => Some(Step::Restore),
             Self::Revoke(_) => Some(Step::Revoke),
         }

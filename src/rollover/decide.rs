@@ -358,13 +358,20 @@ impl Situation<'_> {
                 None => self.wait(vec![Reason::NextPass { step: Step::Deploy }]),
             };
         };
+        if bundle == target {
+            // What leads back has nothing behind it to put back.
+            return match because {
+                Some(because) => self.act(Action::Repeat { bundle: target, because }),
+                None => self.wait(vec![Reason::NextPass { step: Step::Deploy }]),
+            };
+        }
         let in_the_way = self.obstacles(former);
         if in_the_way.is_empty() {
             return self.act(Action::Restore { bundle, because });
         }
-        if because.is_some() {
+        if let Some(because) = because {
             // The way back is closed, as after a compromise: the way on is open, and tried again.
-            return self.act(Action::Deploy { bundle: target });
+            return self.act(Action::Repeat { bundle: target, because });
         }
         let reasons = self.reasons_of(&in_the_way);
         self.wait(reasons)

@@ -81,7 +81,9 @@ impl Phase {
             Action::Publish { purpose: Purpose::Settle | Purpose::Mend, .. } | Action::Finish => {
                 Self::Settling
             }
-            Action::Deploy { .. } | Action::Restore { .. } => Self::Deploying,
+            Action::Deploy { .. } | Action::Repeat { .. } | Action::Restore { .. } => {
+                Self::Deploying
+            }
         }
     }
 

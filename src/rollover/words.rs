@@ -79,6 +79,7 @@ impl Action {
             Self::Issue { .. } => "issue",
             Self::Publish { .. } => "publish",
             Self::Deploy { .. } => "deploy",
+            Self::Repeat { .. } => "deploy",
             Self::Restore { .. } => "restore",
             Self::Revoke(_) => "revoke",
             Self::Finish => "finish",
@@ -148,6 +149,9 @@ impl fmt::Display for Action {
                 write!(f, "publish ({purpose}) {}", changes.join("; "))
             }
             Self::Deploy { .. } => f.write_str("put the new certificate in place and reload"),
+            Self::Repeat { because, .. } => {
+                write!(f, "put the certificate in place once more and reload, since {because}")
+            }
             Self::Restore { because: Some(seen), .. } => {
                 write!(f, "put the former certificate back, since after the reload {seen}")
             }

@@ -242,7 +242,7 @@ dnssec-policy lab {{
                  grant rollover name _465._tcp.mail.example.nl. TLSA;\n        \
                  grant rollover name _25._tcp.mail2.example.nl. TLSA;\n        \
                  grant rollover name _dane.example.nl. TLSA;\n        \
-                 grant rollover subdomain hosts.example.nl. TLSA;\n        \
+                 grant rollover subdomain hosts.example.nl. TLSA TXT;\n        \
                  grant rollover name _acme-challenge.mail.example.nl. TXT;\n        \
                  grant rollover name _acme-challenge.mail2.example.nl. TXT;\n    }};\n"
             ),

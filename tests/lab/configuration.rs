@@ -79,6 +79,13 @@ impl Configuration {
         self
     }
 
+    /// With something else in the place of what was written.
+    pub fn replaced(mut self, written: &str, other: &str) -> Self {
+        assert!(self.text.contains(written), "`{written}` was not written");
+        self.text = self.text.replace(written, other);
+        self
+    }
+
     /// Anything else.
     pub fn more(mut self, text: &str) -> Self {
         self.text += text;

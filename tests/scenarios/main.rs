@@ -20,6 +20,7 @@ mod faults;
 mod init;
 mod killed;
 mod notices;
+mod plugin;
 mod reload;
 mod renewal;
 mod services;
