@@ -320,7 +320,7 @@ impl Situation<'_> {
             Some(until) => self.linger(progress.reasons(), until),
             // An address that says nothing is no worse off with the new chain than with the old.
             // It was in place everywhere before: some process came back with the old chain.
-            None if deployment.shown => self.put(id, &progress),
+            None if deployment.shown && progress.shows_others() => self.put(id, &progress),
             None if progress.shows_others() => self.restore(id, Some(progress.describe())),
             None => self.wait(progress.reasons()),
         }

@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::ports::Clock as _;
 use crate::rollover::action::{Decision, Request};
 use crate::time::{Span, Timestamp, Ttl};
-use crate::tlsa::{MatchingType, Parameters, Record, Selector, TlsaRrset, Usage};
+use crate::tlsa::{Association, Record, TlsaRrset};
 
 /// How many times an operator asks for something in one life.
 const REQUESTS: u64 = 12;
@@ -283,7 +283,11 @@ impl Living<'_> {
                 edited.records.pop_first();
             }
             _ => {
-                edited.records.insert(foreign_record(byte));
+                // Of a kind that the policy has: where each combination counts, one of another kind
+                // fits nothing, and it is the operator's wish that it stays.
+                let parameters = world.constants.policy.records[0];
+                let data = vec![byte; 32];
+                edited.records.insert(Record::from(Association { parameters, data }));
             }
         }
         if !edited.records.is_empty() && world.fits_what_is_presented(&edited) {
@@ -331,14 +335,4 @@ impl Living<'_> {
         let story: Vec<String> = scene.events[last..].iter().map(line).collect();
         Err(Mishap::Stranded { stranded: Box::new(stranded), story: story.join("\n") })
     }
-}
-
-/// A record of a key that nobody knows.
-fn foreign_record(byte: u8) -> Record {
-    let parameters = Parameters {
-        usage: Usage::DaneEe,
-        selector: Selector::Spki,
-        matching_type: MatchingType::Sha2_256,
-    };
-    Record::from(crate::tlsa::Association { parameters, data: vec![byte; 32] })
 }
