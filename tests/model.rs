@@ -81,6 +81,16 @@ fn nothing_goes_wrong_under_key_reuse() {
     explore("key-reuse");
 }
 
+/// What an operator asks for half-way leads to an end too: `--abort` above all.
+#[test]
+fn a_change_of_mind_in_a_renewal_ends() {
+    let search = Search::new(policy("dane-ta")).expect("a world");
+    let limits = Limits { faults: 0, changes_of_mind: 1, ..LIMITS };
+    let found = search.explore(Procedure::Renewal, limits);
+    let explored = found.unwrap_or_else(|found| panic!("{found}"));
+    assert!(!explored.is_cut_short && 1000 < explored.states, "{explored:?}");
+}
+
 /// A program that is given `misled` strands somebody in the worlds of `name`; how, as a timeline.
 #[track_caller]
 fn caught(name: &str, procedure: Procedure, mislead: impl Fn(&mut Policy)) -> String {
