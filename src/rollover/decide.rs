@@ -282,7 +282,9 @@ impl Situation<'_> {
 
     /// Puts the bundle that was there before `target` back; it still fits all that is cached.
     fn restore(&self, target: BundleId, because: Option<String>) -> Decision {
+        // After an abort the target is the former bundle itself: it is put there once in a pass.
         let from = self.state.rollover.as_ref().and_then(|rollover| rollover.from);
+        let from = from.filter(|id| *id != target || because.is_some());
         let former = from.and_then(|id| Some((id, self.state.bundles.get(&id)?)));
         let Some((bundle, former)) = former else {
             return match because {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use expect_test::{Expect, expect};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use super::action::{Action, Decision, Request, Toward};
+use super::action::{Action, Decision, Reason, Request, Toward};
 use super::history::{Content, History, Until};
 use super::observation::{
     Answer, Installed, Listener, Observation, OwnerAnswers, OwnerSight, PresentedChain, Serial,
@@ -15,7 +15,7 @@ use super::observation::{
 };
 use super::phase::Phase;
 use super::spec::{ForeignRecords, HostSpec};
-use super::state::HostState;
+use super::state::{HostState, Step};
 use super::{Intent, brief, decide, records, request, safety, transition};
 use crate::pki::{Certificate, Chain, KeyFamily, KeyType};
 use crate::policy::{Policy, shipped};
@@ -404,6 +404,31 @@ fn first_decisions() {
     assert!(matches!(early, Decision::Wait(_)), "{early:?}");
     let due = host.decide(None, &bridge, &[&chain], at(100_050 + 3601));
     assert!(matches!(due, Decision::Act(Action::Issue { .. })), "{due:?}");
+}
+
+/// A change of CA that is given up, where the reload succeeds and no process reads the file: the
+/// former certificate is put back once in a pass, and not over and over.
+#[test]
+fn what_an_abort_puts_back_is_put_back_once_in_a_pass() {
+    let mut host = Host::settled("dane-ee");
+    let records = records::settled(&host.spec, &host.state, host.state.current().unwrap());
+    let former = host.state.current.unwrap();
+    host.begin(&Request::NewCa(Some("other".to_owned())));
+    host.begin(&Request::Abort);
+    transition::intend_deployment(&mut host.state, former, at(100_000));
+    transition::conclude_deployment(&mut host.state, at(100_000));
+    let stray = host.other.chain();
+    let later = at(100_000 + host.spec.policy.timing.probe_timeout.as_seconds());
+    let decision = host.decide(None, &records, &[&stray], later);
+    let Decision::Act(Action::Restore { bundle, because: Some(_) }) = decision else {
+        panic!("{decision:?}")
+    };
+    assert_eq!(bundle, former);
+    let seen = host.seen(&records, &[&stray], later);
+    let intent = Intent { tried: BTreeSet::from([Step::Deploy]), ..Intent::default() };
+    let decision = decide(&host.spec, &intent, &host.state, &seen, later).unwrap();
+    let Decision::Wait(wait) = &decision else { panic!("{decision:?}") };
+    assert_eq!(wait.reasons, [Reason::NextPass { step: Step::Deploy }]);
 }
 
 #[test]
