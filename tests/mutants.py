@@ -167,20 +167,12 @@ MUTANTS = [
            "            Ok(output) => {\n"
            "                transition::conclude_deployment(&mut progress.state, "
            "self.ports.clock.now());\n"
-           "                Ok(self.conclude(progress, event, output)?)\n"
-           "            }\n"
-           "            Err(error) => {\n"
-           "                let report = self.deploy_report(&error.to_string(), "
-           "\"the new certificate\");",
+           "                progress.intent.deployed = Some(bundle);",
            "        match self.deploy_bundle(progress, bundle).await? {\n"
            "            Ok(output) => {\n"
            "                transition::conclude_deployment(&mut progress.state, "
            "self.ports.clock.now());\n"
-           "                Ok(self.conclude(progress, event, output)?)\n"
-           "            }\n"
-           "            Err(error) => {\n"
-           "                let report = self.deploy_report(&error.to_string(), "
-           "\"the new certificate\");",
+           "                progress.intent.deployed = Some(bundle);",
            adversary("")),
     # What the primary is asked for.
     Mutant("update-without-prerequisite", "src/sim/ports.rs",
@@ -191,6 +183,10 @@ MUTANTS = [
     Mutant("putting-back-without-end", DECIDE,
            "        let from = from.filter(|id| *id != target || because.is_some());\n",
            "",
+           model("under_dane_ee")),
+    Mutant("putting-in-place-without-end", DECIDE,
+           "            if self.intent.deployed == Some(target) {",
+           "            if false && self.intent.deployed == Some(target) {",
            model("under_dane_ee")),
     Mutant("never-finishes", DECIDE,
            "            Publication::Done => self.finish(),\n        }\n    }\n\n"

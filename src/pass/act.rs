@@ -295,6 +295,7 @@ impl HostPass {
         match self.deploy_bundle(progress, bundle).await? {
             Ok(output) => {
                 transition::conclude_deployment(&mut progress.state, self.ports.clock.now());
+                progress.intent.deployed = Some(bundle);
                 Ok(self.conclude(progress, event, output)?)
             }
             Err(error) => {

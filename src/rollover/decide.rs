@@ -41,6 +41,8 @@ pub struct Intent {
     pub request: Option<Request>,
     /// The steps that failed in this pass: they are tried again in the next.
     pub tried: BTreeSet<Step>,
+    /// What was put in place in this pass: where it does not show, the next pass tries again.
+    pub deployed: Option<BundleId>,
 }
 
 /// Decides what follows, for a host whose state has taken in `seen`.
@@ -302,7 +304,11 @@ impl Situation<'_> {
             return self.act(Action::Restore { bundle, because });
         }
         if because.is_some() {
-            // The way back is closed, as after a compromise: the way on is open, and tried again.
+            // The way back is closed, as after a compromise or where another rollover was in flight
+            // before: the way on is open, and tried again, but once in a pass.
+            if self.intent.deployed == Some(target) {
+                return self.wait(vec![Reason::NextPass { step: Step::Deploy }]);
+            }
             return self.act(Action::Deploy { bundle: target });
         }
         let reasons = self.reasons_of(&in_the_way);

@@ -431,6 +431,33 @@ fn what_an_abort_puts_back_is_put_back_once_in_a_pass() {
     assert_eq!(wait.reasons, [Reason::NextPass { step: Step::Deploy }]);
 }
 
+/// A second rollover, begun while the first one's certificate is served: where the new one does not
+/// show, and the former does not fit what is cached, the new one is tried once in a pass.
+#[test]
+fn what_does_not_show_is_put_in_place_once_in_a_pass() {
+    let mut host = Host::settled("dane-ee");
+    host.begin(&Request::NewCa(Some("other".to_owned())));
+    let (first, second) = (host.other.chain(), host.house.chain());
+    let (id, _) = host.state.target().unwrap();
+    let records = BTreeSet::from([key_record(&first), key_record(&second)]);
+    // Caches hold nothing that fits the former certificate any more.
+    for moment in [100_000, 200_000] {
+        host.decide(None, &records, &[&first], at(moment));
+    }
+    let issued = super::state::Issued { chain: second, anchor: Some(host.house.1.clone()) };
+    transition::conclude_issue(&mut host.state, id, KeyType::EcdsaP256, issued);
+    transition::intend_deployment(&mut host.state, id, at(200_000));
+    transition::conclude_deployment(&mut host.state, at(200_000));
+    let later = at(200_000 + host.spec.policy.timing.probe_timeout.as_seconds());
+    let again = host.decide(None, &records, &[&first], later);
+    assert!(matches!(again, Decision::Act(Action::Deploy { bundle }) if bundle == id), "{again:?}");
+    let seen = host.seen(&records, &[&first], later);
+    let intent = Intent { deployed: Some(id), ..Intent::default() };
+    let decision = decide(&host.spec, &intent, &host.state, &seen, later).unwrap();
+    let Decision::Wait(wait) = &decision else { panic!("{decision:?}") };
+    assert_eq!(wait.reasons, [Reason::NextPass { step: Step::Deploy }]);
+}
+
 #[test]
 fn requests_that_make_no_sense_say_why() {
     let host = Host::settled("ncsc");
