@@ -93,6 +93,25 @@ fn a_change_of_mind_in_a_renewal_ends() {
     assert!(!explored.is_cut_short && 1000 < explored.states, "{explored:?}");
 }
 
+/// Waits without a margin, of which every part counts: the judge's caches hold until the last
+/// instant, unseen instances of a server lag, and some caches raise small TTLs.
+#[test]
+fn nothing_goes_wrong_with_waits_that_are_exact() {
+    for name in ["ncsc", "dane-ee"] {
+        let mut exact = policy(name);
+        exact.timing.margin = Span::ZERO;
+        exact.timing.propagation_holdoff = Span::from_seconds(7);
+        exact.timing.minimum_wait = Span::from_seconds(40);
+        let search = Search::new(exact).expect("a world");
+        for procedure in [Procedure::CaChange, Procedure::UnknownCa] {
+            let explored = search
+                .explore(procedure, LIMITS)
+                .unwrap_or_else(|found| panic!("{name} {}: {found}", procedure.as_str()));
+            assert!(!explored.is_cut_short && 100 < explored.states, "{explored:?}");
+        }
+    }
+}
+
 /// A program that is given `misled` strands somebody in the worlds of `name`; how, as a timeline.
 #[track_caller]
 fn caught(name: &str, procedure: Procedure, mislead: impl Fn(&mut Policy)) -> String {

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 bash tests/install-daemons.sh
 
 cargo fmt --check
+python3 tests/mutants.py --check
 cargo clippy --all-targets --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
   cargo doc --no-deps --document-private-items --locked --quiet

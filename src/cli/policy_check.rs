@@ -21,6 +21,9 @@ pub struct CheckArgs {
     /// How often the operator asks for something else half-way, at most
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub changes_of_mind: u8,
+    /// Only this procedure, by the name that the table gives it; each of them if none is named
+    #[arg(long, value_name = "NAME")]
+    pub procedure: Option<String>,
 }
 
 /// How many states are looked at before a search is given up.
@@ -47,12 +50,24 @@ fn read(arguments: &CheckArgs) -> Result<Policy, Failure> {
     })
 }
 
+/// The procedures to search.
+fn procedures(arguments: &CheckArgs) -> Result<Vec<Procedure>, Failure> {
+    let Some(name) = &arguments.procedure else { return Ok(Procedure::ALL.to_vec()) };
+    let named = Procedure::ALL.into_iter().find(|procedure| procedure.as_str() == name);
+    let all = Procedure::ALL.map(Procedure::as_str).join(", ");
+    let procedure = named.ok_or_else(|| {
+        Failure::Usage(format!("there is no procedure `{name}`; there are: {all}"))
+    })?;
+    Ok(vec![procedure])
+}
+
 /// Searches, each procedure on a thread of its own.
 pub(super) async fn run(
     arguments: &CheckArgs,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
     let policy = read(arguments)?;
+    let procedures = procedures(arguments)?;
     let limits = Limits {
         faults: arguments.faults,
         changes_of_mind: arguments.changes_of_mind,
@@ -67,7 +82,7 @@ pub(super) async fn run(
     );
     let _ =
         writeln!(out, "{:<24} {:>9} {:>12} {:>7}", "procedure", "states", "transitions", "passes");
-    let searches: Vec<_> = Procedure::ALL
+    let searches: Vec<_> = procedures
         .into_iter()
         .map(|procedure| {
             let policy = policy.clone();

@@ -370,9 +370,14 @@ impl World {
     }
 
     /// Caches take what is served at the worst moment: every one.
+    ///
+    /// An instance of a server that nobody looks at may go on with what the others let go of, for
+    /// the policy's `propagation-holdoff`; and some caches raise small TTLs to its `minimum-wait`.
     fn fill_caches(&mut self) {
+        let timing = &self.constants.policy.timing;
         for server in &self.servers {
-            let until = self.now + server.rrset.ttl + CACHE_ROUNDING;
+            let ttl = server.rrset.ttl.span().max(timing.minimum_wait);
+            let until = self.now + timing.propagation_holdoff + ttl + CACHE_ROUNDING;
             self.cached.insert(server.rrset.clone(), until);
         }
     }

@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+"""Breaks the program on purpose, one place after the other, and expects the proof to notice.
+
+    python3 tests/mutants.py            every mutant, in a scratch copy of the tree
+    python3 tests/mutants.py NAME ...   these
+    python3 tests/mutants.py --check    only whether each mutant's text is still found, once
+    python3 tests/mutants.py --list     their names
+
+A mutant is killed where the tests that it names find a stranded sender, or a rollover that does not
+end. A compile error, a run that passes, and a failure of any other kind are none: it survives.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# How long the tests of one mutant may take, in seconds, building included.
+LIMIT = 600
+
+# What a test says that killed a mutant, and what that is called in the table.
+SIGNS = [
+    ("a sender is stranded", "stranded"),
+    ("a cache holds", "stranded"),
+    ("it does not end", "endless"),
+    ("does not settle", "endless"),
+]
+
+# The tests, by target and name.
+WORLDS = ("adversary", "nobody_is_ever_stranded_under_")
+SEARCH = ("model", "nothing_goes_wrong_")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change for the worse: which text is replaced by which, and which test has to notice."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+    test: tuple[str, str]
+
+
+def model(name: str) -> tuple[str, str]:
+    """The exhaustive search under one policy."""
+    return (SEARCH[0], SEARCH[1] + name)
+
+
+def adversary(name: str) -> tuple[str, str]:
+    """Drawn lives under one policy."""
+    return (WORLDS[0], WORLDS[1] + name)
+
+
+SAFETY = "src/rollover/safety.rs"
+HISTORY = "src/rollover/history.rs"
+SERVED = "src/rollover/served.rs"
+DECIDE = "src/rollover/decide.rs"
+SITUATION = "src/rollover/situation.rs"
+ACT = "src/pass/act.rs"
+EXACT = model("with_waits_that_are_exact")
+
+MUTANTS = [
+    # The gates.
+    Mutant("may-serve-removed", SAFETY,
+           "            if chains.iter().any(stands) {",
+           "            if false && chains.iter().any(stands) {",
+           EXACT),
+    Mutant("may-publish-removed", SAFETY,
+           "            chain.fit(&rrset.records, owner.base(), now.wall) < required\n",
+           "            false && chain.fit(&rrset.records, owner.base(), now.wall) < required\n",
+           adversary("dane_ee")),
+    Mutant("may-publish-asks-for-any-record", SAFETY,
+           "        Some(_) | None => spec.policy.fit,",
+           "        Some(_) | None => Fit::Any,",
+           adversary("rfc7671")),
+    Mutant("bridge-taken-for-granted", SITUATION,
+           "        chains.iter().all(fits) && strands.is_empty() && !barred\n",
+           "        let _ = (chains.iter().all(fits), strands.is_empty(), barred);\n        true\n",
+           EXACT),
+    Mutant("restore-without-gate", DECIDE,
+           "        if in_the_way.is_empty() {\n            return self.act(Action::Restore",
+           "        if true {\n            return self.act(Action::Restore",
+           adversary("")),
+    # The waits.
+    Mutant("wait-without-ttl", HISTORY,
+           "timing.propagation_holdoff + caches + CACHE_GRAIN + timing.margin",
+           "{ let _ = caches; timing.propagation_holdoff + CACHE_GRAIN + timing.margin }",
+           EXACT),
+    Mutant("wait-without-holdoff", HISTORY,
+           "timing.propagation_holdoff + caches + CACHE_GRAIN + timing.margin",
+           "caches + CACHE_GRAIN + timing.margin",
+           EXACT),
+    Mutant("wait-without-grain", HISTORY,
+           "timing.propagation_holdoff + caches + CACHE_GRAIN + timing.margin",
+           "{ let _ = CACHE_GRAIN; timing.propagation_holdoff + caches + timing.margin }",
+           EXACT),
+    Mutant("wait-without-minimum", HISTORY,
+           ".max(timing.minimum_wait);",
+           ";",
+           EXACT),
+    Mutant("update-never-under-way", HISTORY,
+           "        let service = Service::Sent { at, longest_delay };\n        match self",
+           "        let longest_delay = longest_delay.saturating_sub(longest_delay);\n"
+           "        let service = Service::Sent { at, longest_delay };\n        match self",
+           EXACT),
+    Mutant("drain-of-nothing", SERVED,
+           "Some(at) => now.until_elapsed(at, drain).map(Until::At),",
+           "Some(at) => now.until_elapsed(at, Span::ZERO).map(Until::At),",
+           EXACT),
+    Mutant("time-by-the-wall-clock-alone", "src/time.rs",
+           "        by_wall.min(self.uptime.saturating_sub(earlier.uptime))",
+           "        by_wall",
+           adversary("")),
+    # What is seen, and what is not.
+    Mutant("silence-is-consent", HISTORY,
+           "!answers.answers.is_empty() && answers.answers.values().all("
+           "|answer| answer.rrset().is_some())",
+           "!answers.answers.is_empty()",
+           EXACT),
+    Mutant("one-server-speaks-for-all", HISTORY,
+           "        answers.answers.iter().filter_map(move |(server, answer)| {\n"
+           "            let rrset = answer.rrset()?;\n            let shown",
+           "        answers.answers.iter().take(1).filter_map(move |(server, answer)| {\n"
+           "            let rrset = answer.rrset()?;\n            let shown",
+           EXACT),
+    Mutant("serial-numbers-ignored", HISTORY,
+           "        self.is_later(shown, other) || other.serial.is_none_or(later_copy)",
+           "        let _ = (later_copy(Serial(0)), self.is_later(shown, other));\n        true",
+           adversary("")),
+    Mutant("nothing-before-the-first-look", HISTORY,
+           "            self.versions.push(Version::new(content, Service::Ongoing { since: at }));",
+           "            let _ = content;",
+           adversary("")),
+    Mutant("silent-listeners-ended", SERVED,
+           "            } else if complete && presence.ended.is_none() {",
+           "            } else if presence.ended.is_none() {",
+           EXACT),
+    Mutant("deployed-but-unseen-is-not-served", SERVED,
+           "            if deployed || ids.contains(&id) {",
+           "            if { let _ = deployed; ids.contains(&id) } {",
+           adversary("")),
+    Mutant("settled-while-others-are-served", DECIDE,
+           "        if others.is_empty() && progress.is_complete() {",
+           "        if progress.is_complete() {",
+           EXACT),
+    # Write-ahead.
+    Mutant("publication-recorded-after-the-act", ACT,
+           "        self.intend(progress, &event)?;\n"
+           "        let error = match self.ports.publisher",
+           "        let error = match self.ports.publisher",
+           adversary("")),
+    Mutant("publication-never-intended", "src/rollover/transition.rs",
+           "            history.intend(&change.desired, now, longest_delay);",
+           "            let _ = (history, now, longest_delay);",
+           adversary("")),
+    Mutant("deployment-recorded-after-the-act", ACT,
+           "        self.intend(progress, &event)?;\n"
+           "        match self.deploy_bundle(progress, bundle).await? {\n"
+           "            Ok(output) => {\n"
+           "                transition::conclude_deployment(&mut progress.state, "
+           "self.ports.clock.now());\n"
+           "                progress.intent.deployed = Some(bundle);",
+           "        match self.deploy_bundle(progress, bundle).await? {\n"
+           "            Ok(output) => {\n"
+           "                transition::conclude_deployment(&mut progress.state, "
+           "self.ports.clock.now());\n"
+           "                progress.intent.deployed = Some(bundle);",
+           adversary("")),
+    # What the primary is asked for.
+    Mutant("update-without-prerequisite", "src/sim/ports.rs",
+           "            if world.primary.records != change.observed.records {",
+           "            if false && world.primary.records != change.observed.records {",
+           adversary("")),
+    # The end.
+    Mutant("putting-back-without-end", DECIDE,
+           "        let from = from.filter(|id| *id != target || because.is_some());\n",
+           "",
+           model("under_dane_ee")),
+    Mutant("putting-in-place-without-end", DECIDE,
+           "            if self.intent.deployed == Some(target) {",
+           "            if false && self.intent.deployed == Some(target) {",
+           model("under_dane_ee")),
+    Mutant("never-finishes", DECIDE,
+           "            Publication::Done => self.finish(),\n        }\n    }\n\n"
+           "    /// What follows where a rollover leads out of DANE.",
+           "            Publication::Done => self.wait(vec![Reason::NoListener]),\n"
+           "        }\n    }\n\n"
+           "    /// What follows where a rollover leads out of DANE.",
+           EXACT),
+]
+
+
+def unfound(mutant: Mutant) -> str | None:
+    """Why a mutant cannot be made, if it cannot."""
+    found = (ROOT / mutant.file).read_text().count(mutant.before)
+    if found == 1:
+        return None
+    return f"{mutant.name}: its text is found {found} times in {mutant.file}, and not once"
+
+
+def copy_tree(scratch: Path) -> None:
+    """Copies what is built, and what its dependencies were built to."""
+    files = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                           cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, files.split("\0")):
+        if (ROOT / name).is_file():
+            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, scratch / name)
+    built = ROOT / "target" / "debug"
+    for part in ("deps", "build", ".fingerprint"):
+        if (built / part).is_dir():
+            shutil.copytree(built / part, scratch / "target" / "debug" / part, symlinks=True)
+
+
+def run_tests(scratch: Path, mutant: Mutant) -> tuple[int | None, str]:
+    """The exit code and the output of a mutant's tests; no code where they took too long."""
+    target, names = mutant.test
+    command = ["cargo", "test", "--locked", "--test", target, names, "--", "--nocapture"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ROLLOVER_")}
+    environment |= {"CARGO_TARGET_DIR": str(scratch / "target"), "RUST_BACKTRACE": "0",
+                    "CARGO_TERM_COLOR": "never"}
+    process = subprocess.Popen(command, cwd=scratch, env=environment, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        output, _ = process.communicate()
+        return None, output
+    return process.returncode, output
+
+
+def verdict(code: int | None, output: str) -> tuple[str | None, str]:
+    """What killed a mutant, and its first line; or nothing, and why it lives."""
+    # The first panic is what counts: others may follow from the time limit alone.
+    panics = re.findall(r"thread '([^']+)'[^\n]* panicked at [^\n]*\n([^\n]*)", output)
+    for test, line in panics:
+        for sign, kind in SIGNS:
+            if sign in line:
+                return kind, f"{test}: {line}"
+    if "could not compile" in output:
+        first = next((line for line in output.splitlines() if line.startswith("error")), "?")
+        return None, f"does not compile: {first}"
+    if code is None:
+        return None, f"not within {LIMIT} s"
+    if code == 0:
+        return None, "every test passes"
+    return None, f"another failure: {panics[0][1] if panics else output.strip()[-200:]}"
+
+
+def main(arguments: list[str]) -> int:
+    """Runs what the arguments name."""
+    if arguments == ["--list"]:
+        print("\n".join(mutant.name for mutant in MUTANTS))
+        return 0
+    problems = list(filter(None, map(unfound, MUTANTS)))
+    if problems:
+        print("\n".join(problems), file=sys.stderr)
+        return 1
+    if arguments == ["--check"]:
+        print(f"{len(MUTANTS)} mutants: the text of each is found")
+        return 0
+    unknown = set(arguments) - {mutant.name for mutant in MUTANTS}
+    if unknown:
+        print(f"there is no mutant {', '.join(sorted(unknown))}; see --list", file=sys.stderr)
+        return 2
+    chosen = [mutant for mutant in MUTANTS if not arguments or mutant.name in arguments]
+    killed = 0
+    with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
+        scratch = Path(directory)
+        copy_tree(scratch)
+        for mutant in chosen:
+            file = scratch / mutant.file
+            original = file.read_text()
+            file.write_text(original.replace(mutant.before, mutant.after))
+            began = time.monotonic()
+            kind, line = verdict(*run_tests(scratch, mutant))
+            file.write_text(original)
+            killed += kind is not None
+            took = f"{time.monotonic() - began:.0f} s"
+            print(f"| {mutant.name} | {kind or 'SURVIVES'} | {line[:150]} | {took} |", flush=True)
+    print(f"killed {killed} of {len(chosen)}")
+    return 0 if killed == len(chosen) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
