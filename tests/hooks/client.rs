@@ -49,7 +49,12 @@ impl Scene {
     /// A mail server with a certificate of its old CA, both records published, and rollover acquainted
     /// with it: the next certificates will come through hooks.
     pub fn new(policy: &str) -> Self {
-        let stage = Stage::new(lab());
+        Self::in_lab(lab(), policy)
+    }
+
+    /// The same in a world of its own.
+    pub fn in_lab(lab: Lab, policy: &str) -> Self {
+        let stage = Stage::new(lab);
         let scene = Self { pebble: Pebble::start(&stage.lab, "pebble", 14_000), stage };
         let stage = &scene.stage;
         stage.publish(&[stage.house.record(), stage.key_in_file()]);
