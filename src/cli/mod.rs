@@ -15,6 +15,7 @@ pub mod init;
 mod live;
 mod manual;
 mod notices;
+mod page;
 mod plan;
 pub mod plugin;
 mod policy;

@@ -1,10 +1,10 @@
 //! An audit as one page for browsers: nothing is loaded from elsewhere, and nothing runs.
 //!
-//! What is wrong is open, what is well is folded up. Everything that was read from the world is
-//! escaped: a certificate's name is anybody's to choose.
+//! What is wrong is open, what is well is folded up.
 
 use std::fmt::Write as _;
 
+use super::super::page::{self, escape};
 use super::style::SHEET;
 use crate::audit::{Audit, Finding, Kind, Server, Severity, Subject};
 
@@ -31,14 +31,7 @@ pub(super) fn page(audit: &Audit) -> String {
         [only] => format!("{}: DANE {}", only.name, worst.as_str()),
         all => format!("DANE {} of {}", worst.as_str(), all.len()),
     };
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
-         name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta \
-         http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \
-         'unsafe-inline'\">\n<title>{}</title>\n<style>{SHEET}</style>\n</head>\n<body>\n<main>\n\
-         {body}</main>\n</body>\n</html>\n",
-        escape(&title)
-    )
+    page::page(&title, SHEET, &format!("<main>\n{body}</main>\n"))
 }
 
 /// One subject, folded up where all is well and there are others.
@@ -128,21 +121,6 @@ fn write_findings(body: &mut String, findings: &[Finding]) {
 fn badge(severity: Severity) -> String {
     let word = severity.as_str();
     format!("<span class=\"badge {word}\">{word}</span>")
-}
-
-/// A text without what has a meaning in HTML.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

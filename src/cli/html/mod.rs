@@ -9,9 +9,10 @@ mod timeline;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::page::escape;
 use super::status::Status;
 use super::world::World;
-use super::{Failure, report};
+use super::{Failure, page, report};
 use crate::durable::{self, Access};
 use crate::ports::{Event, Ledger as _};
 use crate::time::Moment;
@@ -45,17 +46,11 @@ pub(super) async fn write(world: &World, file: &Path) -> Result<(), Failure> {
     })
 }
 
-/// The page around the servers.
-fn page(body: &str, now: &Moment) -> String {
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
-         name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta \
-         http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \
-         'unsafe-inline'\">\n<title>rollover status</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<header><h1>rollover</h1><p>{}</p></header>\n<main>\n{body}</main>\n</body>\n\
-         </html>\n",
-        report::clock_time(now.wall)
-    )
+/// The page of these servers.
+fn page(servers: &str, now: &Moment) -> String {
+    let at = report::clock_time(now.wall);
+    let body = format!("<header><h1>rollover</h1><p>{at}</p></header>\n<main>\n{servers}</main>\n");
+    page::page("rollover status", STYLE, &body)
 }
 
 /// One server: how it stands, the picture, and what was done.
@@ -83,29 +78,4 @@ fn write_host(html: &mut String, status: &Status<'_>, events: &[Event], now: &Mo
         let _ = writeln!(html, "<li><time>{at}</time> {action}: {}</li>", escape(&event.result));
     }
     html.push_str("</ol></details>\n</section>\n");
-}
-
-/// A text where HTML is written.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_is_shown_is_taken_for_html() {
-        assert_eq!(escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
-    }
 }
