@@ -162,17 +162,13 @@ MUTANTS = [
            "            let _ = (history, now, longest_delay);",
            adversary("")),
     Mutant("deployment-recorded-after-the-act", ACT,
-           "        self.intend(progress, &event)?;\n"
-           "        match self.deploy_bundle(progress, bundle).await? {\n"
-           "            Ok(output) => {\n"
-           "                transition::conclude_deployment(&mut progress.state, "
-           "self.ports.clock.now());\n"
-           "                progress.intent.deployed = Some(bundle);",
-           "        match self.deploy_bundle(progress, bundle).await? {\n"
-           "            Ok(output) => {\n"
-           "                transition::conclude_deployment(&mut progress.state, "
-           "self.ports.clock.now());\n"
-           "                progress.intent.deployed = Some(bundle);",
+           "        let before = progress.state.clone();\n"
+           "        let now = self.ports.clock.now();\n"
+           "        transition::intend_deployment(&mut progress.state, bundle, now);\n"
+           "        self.intend(progress, &event)?;\n",
+           "        let before = progress.state.clone();\n"
+           "        let now = self.ports.clock.now();\n"
+           "        transition::intend_deployment(&mut progress.state, bundle, now);\n",
            adversary("")),
     # What the primary is asked for.
     Mutant("update-without-prerequisite", "src/sim/ports.rs",
@@ -181,12 +177,13 @@ MUTANTS = [
            adversary("")),
     # The end.
     Mutant("putting-back-without-end", DECIDE,
-           "        let from = from.filter(|id| *id != target || because.is_some());\n",
-           "",
+           "        if bundle == target {\n",
+           "        if false && bundle == target {\n",
            model("under_dane_ee")),
     Mutant("putting-in-place-without-end", DECIDE,
-           "            if self.intent.deployed == Some(target) {",
-           "            if false && self.intent.deployed == Some(target) {",
+           "            return self.act(Action::Repeat { bundle: target, because });",
+           "            let _ = because;\n"
+           "            return self.act(Action::Deploy { bundle: target });",
            model("under_dane_ee")),
     Mutant("never-finishes", DECIDE,
            "            Publication::Done => self.finish(),\n        }\n    }\n\n"
