@@ -73,6 +73,13 @@ pub trait Dns: Send + Sync {
     /// What was asked, whom, and what came back.
     async fn zone_of(&self, name: &DnsName) -> Result<DnsName, LookupError>;
 
+    /// What a name is an alias of in the end, as the resolver has it; itself where it is none.
+    ///
+    /// # Errors
+    ///
+    /// What was asked, whom, and what came back.
+    async fn canonical(&self, name: &DnsName) -> Result<DnsName, LookupError>;
+
     /// The addresses of a host, A and AAAA, in order.
     ///
     /// # Errors

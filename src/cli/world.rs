@@ -15,7 +15,7 @@ use crate::config::{
 };
 use crate::deploy::{Exec, Files, Ssh};
 use crate::dns::{Anchors, Authority, Plugin, PluginSettings, Rfc2136, TsigKey};
-use crate::issuer::{Acme, External, Limits, OwnCa, Staging, Surroundings};
+use crate::issuer::{Acme, External, Limits, Listeners, OwnCa, Staging, Surroundings};
 use crate::ledger::{LockError, SqliteLedger};
 use crate::pass::{HostPass, HostPorts, PassError, Report};
 use crate::pki::KeyType;
@@ -55,6 +55,8 @@ struct Shared {
     dns: Arc<Authority>,
     /// The primaries, by name.
     publishers: BTreeMap<String, Arc<dyn Publisher>>,
+    /// Who answers by HTTP to CAs that look at proofs.
+    listeners: Listeners,
 }
 
 impl World {
@@ -86,7 +88,8 @@ impl World {
         let publishers = publishers(&configuration, &clock)?;
         let state_dir = configuration.state_dir.clone();
         let notify = configuration.notify.clone();
-        let shared = Shared { configuration, clock, ledger, dns, publishers };
+        let listeners = Listeners::default();
+        let shared = Shared { configuration, clock, ledger, dns, publishers, listeners };
         let hosts: Result<Vec<_>, Failure> =
             chosen.into_iter().map(|host| shared.host(host).map(Arc::new)).collect();
         let Shared { clock, ledger, .. } = shared;
@@ -145,6 +148,7 @@ impl Shared {
                         publisher: Arc::clone(&publisher),
                         dns: self.dns.clone(),
                         ignored_name_servers: host.ignore_name_servers.clone(),
+                        listeners: self.listeners.clone(),
                         clock: Arc::clone(&self.clock),
                     };
                     let acme = Acme::new(name, config, around, Limits::default());

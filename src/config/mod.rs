@@ -8,6 +8,7 @@
 //! they mean together. Nothing stops at the first error. A secret file that is missing or open to
 //! others is an error here, so that nothing is ever begun with half a configuration.
 
+mod acme;
 mod context;
 mod deploy;
 mod dns;
@@ -28,6 +29,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use acme::{AcmeConfig, ExternalAccount, ProofConfig};
 pub use file::{Disk, Files};
 
 use crate::diagnostic::Diagnostic;
@@ -157,21 +159,6 @@ pub enum IssuerConfig {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ExternalConfig {
     /// Which certificate of a chain `2 1 1` names.
-    pub trust_anchor: AnchorChoice,
-    /// CA certificates known beforehand.
-    pub known_anchors: Vec<PathBuf>,
-}
-
-/// An ACME CA.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AcmeConfig {
-    /// The directory's URL.
-    pub directory_url: String,
-    /// Contact URLs of the account.
-    pub contact: Vec<String>,
-    /// An extra root for the CA's own HTTPS.
-    pub ca_file: Option<PathBuf>,
-    /// Which certificate of an issued chain `2 1 1` names.
     pub trust_anchor: AnchorChoice,
     /// CA certificates known beforehand.
     pub known_anchors: Vec<PathBuf>,

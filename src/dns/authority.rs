@@ -433,6 +433,10 @@ impl Dns for Authority {
         self.resolver.zone_of(name).await
     }
 
+    async fn canonical(&self, name: &DnsName) -> Result<DnsName, LookupError> {
+        self.resolver.canonical(name).await
+    }
+
     async fn addresses(&self, name: &DnsName) -> Result<Vec<IpAddr>, LookupError> {
         self.resolver.addresses(name).await
     }

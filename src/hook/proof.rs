@@ -82,6 +82,8 @@ impl Prover {
     /// Where the CA would not find it, or it is still there.
     pub async fn serve(&self, challenge: &Challenge) -> Result<(), ProofError> {
         let Challenge { operation, owner, value, .. } = challenge;
+        let lost = |source| ProofError::Zone { owner: owner.clone(), source };
+        let owner = &self.dns.canonical(owner).await.map_err(lost)?;
         let zone = self.dns.zone_of(owner).await;
         let zone = zone.map_err(|source| ProofError::Zone { owner: owner.clone(), source })?;
         let remove = match operation {
@@ -93,18 +95,13 @@ impl Prover {
         }
         self.publisher.add_txt(&zone, owner, value, TTL).await?;
         let start = self.clock.now();
-        while !self.is_everywhere(challenge).await {
+        let ignored = &self.ignored_name_servers;
+        while !self.dns.txt_is_everywhere(owner, value, ignored).await {
             if PROPAGATION < self.clock.now().elapsed_since(&start) {
                 return Err(ProofError::NotEverywhere { owner: owner.clone(), zone });
             }
             self.clock.sleep(PAUSE).await;
         }
         Ok(())
-    }
-
-    /// Whether every name server serves a proof.
-    async fn is_everywhere(&self, challenge: &Challenge) -> bool {
-        let Challenge { owner, value, .. } = challenge;
-        self.dns.txt_is_everywhere(owner, value, &self.ignored_name_servers).await
     }
 }

@@ -1,7 +1,7 @@
-//! A CA that is asked by ACME (RFC 8555), with proof by DNS (dns-01).
+//! A CA that is asked by ACME (RFC 8555), with proof by DNS (dns-01) or HTTP (http-01).
 //!
 //! ```text
-//! account key stored → account → order placed → TXT records → proofs asked for → finalized → chain
+//! account key stored → account → order placed → proofs left → proofs asked for → finalized → chain
 //!                      (stored)    (stored)      (stored)                        (stored)   (stored)
 //! ```
 //!
@@ -16,6 +16,8 @@ mod challenge;
 mod errand;
 mod failure;
 mod http;
+mod http_proof;
+mod jws;
 mod patience;
 
 use std::fs;
@@ -29,10 +31,11 @@ use rustls_pki_types::CertificateDer;
 use self::account::Accounts;
 use self::errand::Errand;
 use self::failure::{Cause, Failure};
+pub use self::http_proof::Listeners;
 use self::patience::Patience;
 use super::orders::{OrderBook, certificates};
 use super::verify;
-use crate::config::{AcmeConfig, AnchorChoice};
+use crate::config::{AcmeConfig, AnchorChoice, ProofConfig};
 use crate::keys::PrivateKey;
 use crate::pki::{Certificate, Chain};
 use crate::ports::{Clock, Dns, IssueError, Issuer, Order, Publisher, Revocation};
@@ -46,6 +49,12 @@ pub struct Acme {
     accounts: Accounts,
     /// The directory's URL.
     directory: String,
+    /// How control over names is proved.
+    proof: ProofConfig,
+    /// The profile of certificates, where it is not the CA's default.
+    profile: Option<String>,
+    /// The common name that leads to the preferred chain.
+    preferred_chain: Option<String>,
     /// Which certificate of a chain is the trust anchor.
     anchor: AnchorChoice,
     /// CA certificates known beforehand.
@@ -69,6 +78,8 @@ pub struct Surroundings {
     pub dns: Arc<dyn Dns>,
     /// Name servers left out of that, by name or address.
     pub ignored_name_servers: Vec<String>,
+    /// Who answers by HTTP; one for all issuers of a process.
+    pub listeners: Listeners,
     /// The time, and waiting.
     pub clock: Arc<dyn Clock>,
 }
@@ -117,6 +128,9 @@ impl Acme {
         Ok(Self {
             accounts: Accounts::new(name, config, &around, limits.exchange),
             directory: config.directory_url.clone(),
+            proof: config.proof.clone(),
+            profile: config.profile.clone(),
+            preferred_chain: config.preferred_chain.clone(),
             anchor: config.trust_anchor,
             orders: OrderBook::new(&around.state_dir),
             title,

@@ -24,7 +24,7 @@ mod own_ca;
 mod staging;
 mod verify;
 
-pub use acme::{Acme, Limits, Surroundings};
+pub use acme::{Acme, Limits, Listeners, Surroundings};
 pub use external::External;
 pub use own_ca::OwnCa;
 pub use staging::{Arrival, Staging, StagingError};

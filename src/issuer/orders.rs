@@ -44,6 +44,9 @@ pub(super) struct Record {
     pub(super) placed: Option<Placed>,
     /// TXT records that are, or may be, in the DNS on behalf of this order.
     pub(super) challenges: Vec<ChallengeRecord>,
+    /// Files that are, or may be, in a web server's directory on behalf of this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) files: Vec<PathBuf>,
     /// Orders that came to nothing, oldest first.
     pub(super) given_up: Vec<GivenUp>,
 }
@@ -101,6 +104,7 @@ impl Record {
             names,
             placed: None,
             challenges: Vec::new(),
+            files: Vec::new(),
             given_up: Vec::new(),
         }
     }

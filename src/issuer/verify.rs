@@ -208,6 +208,13 @@ pub(super) fn is_signed_by(lower: &Certificate, upper: &Certificate) -> bool {
         .any(|algorithm| key.verify_signature(*algorithm, signed, signature).is_ok())
 }
 
+/// The common name of a certificate's issuer.
+pub(super) fn issuer_common_name(certificate: &Certificate) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(certificate.der()).ok()?;
+    let name = parsed.issuer().iter_common_name().next()?.as_str().ok()?;
+    Some(name.to_owned())
+}
+
 /// The certificate of `chain` that a `2 1 1` record names; `None` where the chain does not hold it.
 pub(super) fn trust_anchor(chain: &Chain, choice: AnchorChoice) -> Option<Certificate> {
     match choice {

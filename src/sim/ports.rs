@@ -225,6 +225,10 @@ impl<C: Chooser + 'static> Dns for Port<C> {
         true
     }
 
+    async fn canonical(&self, name: &DnsName) -> Result<DnsName, LookupError> {
+        Ok(name.clone())
+    }
+
     async fn zone_of(&self, name: &DnsName) -> Result<DnsName, LookupError> {
         Ok(name.clone())
     }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without may panic")]
 
+mod abilities;
 mod front;
 mod pebble;
 mod world;
@@ -17,8 +18,8 @@ use std::time::Duration;
 
 use front::{Action, Front, Identity, answer};
 use pebble::{Pebble, free_address};
-use rollover::config::{AcmeConfig, AnchorChoice};
-use rollover::issuer::{Acme, Limits, Surroundings};
+use rollover::config::{AcmeConfig, AnchorChoice, ProofConfig};
+use rollover::issuer::{Acme, Limits, Listeners, Surroundings};
 use rollover::keys::PrivateKey;
 use rollover::pki::{Chain, KeyType};
 use rollover::ports::{IssueError, Issuer, Order, Remedy, Revocation};
@@ -40,8 +41,16 @@ struct Lab {
 
 impl Lab {
     async fn start(environment: &[(&'static str, &'static str)]) -> Self {
+        Self::start_with(environment, serde_json::Value::Null).await
+    }
+
+    async fn start_with(
+        environment: &[(&'static str, &'static str)],
+        settings: serde_json::Value,
+    ) -> Self {
         let identity = Identity::new();
-        let pebble = Pebble::start(&identity.certificate(), &identity.key(), environment).await;
+        let (certificate, key) = (identity.certificate(), identity.key());
+        let pebble = Pebble::start(&certificate, &key, environment, &settings).await;
         Self {
             front: Front::start(&identity, Some(pebble.address)).await,
             zone: Arc::new(Zone::new(Some(pebble.challenges))),
@@ -93,6 +102,10 @@ fn config(identity: &Identity, directory_url: &str) -> AcmeConfig {
         directory_url: directory_url.to_owned(),
         contact: vec!["mailto:hostmaster@example.nl".to_owned()],
         ca_file: Some(identity.root()),
+        proof: ProofConfig::Dns,
+        profile: None,
+        preferred_chain: None,
+        external_account: None,
         trust_anchor: AnchorChoice::IssuingCa,
         known_anchors: Vec::new(),
     }
@@ -104,6 +117,7 @@ fn acme(config: &AcmeConfig, state: &Path, zone: &Arc<Zone>, limits: Limits) -> 
         publisher: zone.clone(),
         dns: zone.clone(),
         ignored_name_servers: Vec::new(),
+        listeners: Listeners::default(),
         clock: Arc::new(RealClock::start()),
     };
     Acme::new("pebble", config, around, limits).unwrap()
@@ -353,14 +367,14 @@ async fn changed_contacts_are_told() {
 }
 
 #[tokio::test]
-async fn a_root_is_the_anchor_only_where_it_is_sent_or_known() {
+async fn a_root_that_is_not_sent_is_added_once_it_is_known() {
     let lab = Lab::start(&[("PEBBLE_CHAIN_LENGTH", "3")]).await;
     let mut config = lab.config();
     config.trust_anchor = AnchorChoice::Root;
-    let acme = lab.acme_with(&config);
-    let chain = acme.issue(&mail("root-1")).await.unwrap();
-    assert_eq!(chain.certificates().len(), 4, "the leaf and three CAs");
-    assert_eq!(acme.trust_anchor(&chain), None, "Pebble does not send its root");
+    let order = mail("root-1");
+    let error = lab.acme_with(&config).issue(&order).await.unwrap_err();
+    assert!(error.message.contains("the CA does not send the root above CN=Pebble"), "{error}");
+    assert_eq!(error.remedy, Remedy::AskOperator);
 
     let root = lab.path("root.pem");
     let text = lab.front.fetch(lab.pebble.management, "/roots/0").await;
@@ -368,9 +382,10 @@ async fn a_root_is_the_anchor_only_where_it_is_sent_or_known() {
     config.known_anchors = vec![root];
     let acme = lab.acme_with(&config);
     let known = acme.known_anchors();
-    let chain = acme.issue(&mail("root-2")).await.unwrap();
-    assert_eq!(chain.certificates().len(), 5);
+    let chain = acme.issue(&order).await.unwrap();
+    assert_eq!(chain.certificates().len(), 5, "the leaf, three CAs, and the root");
     assert_eq!(acme.trust_anchor(&chain).as_ref(), Some(&known[0]));
+    assert_eq!(lab.pebble.issued(), 1, "the certificate that waited is fetched, not ordered anew");
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ pub(crate) struct Pebble {
     pub(crate) management: SocketAddr,
     /// Where TXT records are set.
     pub(crate) challenges: SocketAddr,
+    /// Where it looks for proofs by HTTP, of every name.
+    pub(crate) http: SocketAddr,
     /// Environment of each start.
     environment: Vec<(&'static str, &'static str)>,
     /// The name server.
@@ -71,15 +73,17 @@ async fn listening(address: SocketAddr, log: &Path) {
 }
 
 impl Pebble {
-    /// A Pebble that presents this certificate.
+    /// A Pebble that presents this certificate, with these settings beside the usual ones.
     pub(crate) async fn start(
         certificate: &Path,
         key: &Path,
         environment: &[(&'static str, &'static str)],
+        settings: &serde_json::Value,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (address, management) = (free_address(), free_address());
         let (challenges, dns) = (free_address(), free_address());
+        let http = free_address();
         let log = directory.path().join("challtestsrv.log");
         let name_server = start(
             "pebble-challtestsrv",
@@ -94,19 +98,24 @@ impl Pebble {
                 "",
                 "-tlsalpn01",
                 "",
+                "-defaultIPv6",
+                "",
             ],
             &[],
             &log,
         );
         listening(challenges, &log).await;
-        let config = serde_json::json!({ "pebble": {
+        let mut config = serde_json::json!({ "pebble": {
             "listenAddress": address.to_string(),
             "managementListenAddress": management.to_string(),
             "certificate": certificate,
             "privateKey": key,
-            "httpPort": 5002,
+            "httpPort": http.port(),
             "tlsPort": 5001,
         }});
+        for (name, value) in settings.as_object().into_iter().flatten() {
+            config["pebble"][name] = value.clone();
+        }
         put(&directory.path().join("config.json"), &config.to_string());
         put(&directory.path().join("dns"), &dns.to_string());
         let mut pebble = Self {
@@ -114,6 +123,7 @@ impl Pebble {
             address,
             management,
             challenges,
+            http,
             environment: environment.to_vec(),
             _name_server: name_server,
             process: None,

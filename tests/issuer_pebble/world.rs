@@ -1,7 +1,7 @@
 //! What an ACME issuer works with, for tests: the real time, and a zone whose name server is
 //! pebble-challtestsrv.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +53,8 @@ pub(crate) struct Zone {
     records: Mutex<BTreeSet<(String, String)>>,
     /// Held while pebble-challtestsrv is told.
     telling: tokio::sync::Mutex<()>,
+    /// What is an alias, and of what.
+    pub(crate) aliases: tokio::sync::Mutex<BTreeMap<DnsName, DnsName>>,
     /// Whether a name server lags.
     pub(crate) lags: AtomicBool,
     /// Whether looks at the name servers never come back.
@@ -70,6 +72,7 @@ impl Zone {
             server,
             records: Mutex::default(),
             telling: tokio::sync::Mutex::default(),
+            aliases: tokio::sync::Mutex::default(),
             lags: AtomicBool::new(false),
             hangs: AtomicBool::new(false),
             hanging: Notify::new(),
@@ -172,6 +175,10 @@ impl Dns for Zone {
         }
         let record = (name.as_str().to_owned(), value.to_owned());
         !self.lags.load(Ordering::SeqCst) && self.records().contains(&record)
+    }
+
+    async fn canonical(&self, name: &DnsName) -> Result<DnsName, LookupError> {
+        Ok(self.aliases.lock().await.get(name).cloned().unwrap_or_else(|| name.clone()))
     }
 
     async fn zone_of(&self, name: &DnsName) -> Result<DnsName, LookupError> {

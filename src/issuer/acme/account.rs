@@ -13,15 +13,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use hyper::header::LINK;
 use instant_acme::{Account, Key};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use zeroize::Zeroizing;
 
 use super::Surroundings;
 use super::failure::{Cause, Failure};
 use super::http::Transport;
+use super::jws::{Bond, Signer};
 use crate::config::AcmeConfig;
 use crate::durable;
 use crate::issuer::orders::OrderBookError;
@@ -145,6 +151,11 @@ impl Accounts {
     async fn register(&self, transport: &Transport) -> Result<Account, Failure> {
         let doing = || "make an account at the CA";
         let der = self.key()?;
+        if let Some(external) = &self.config.external_account {
+            let bond = Bond { kid: external.kid.clone(), key: mac_key(&external.hmac_key_file)? };
+            let signer = Signer::open(transport, &self.config.directory_url, &der).await?;
+            signer.register(&self.config.contact, &bond).await?;
+        }
         let key = Key::from_pkcs8_der(der.clone_key()).map_err(Failure::of(doing()))?;
         // This agrees to the CA's terms: a configuration without `accept-terms` is not loaded.
         let (account, _) = Account::builder_with_http(Box::new(transport.clone()))
@@ -157,6 +168,38 @@ impl Accounts {
         self.keep(&account)?;
         tracing::info!(account = account.id(), "made or found the ACME account");
         Ok(account)
+    }
+
+    /// Where the certificate at `url` is with other chains (RFC 8555, section 7.4.2), and the account
+    /// that may fetch them.
+    pub(super) async fn alternates(
+        &self,
+        url: &str,
+        doing: &str,
+    ) -> Result<(String, Vec<String>), Failure> {
+        let session = self.open().await?;
+        let account = session.account.id().to_owned();
+        let signer =
+            Signer::open(&session.transport, &self.config.directory_url, &self.key()?).await?;
+        let answer = signer.fetch(&account, url, doing).await?;
+        let links = answer.headers().get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+        let alternates = links.flat_map(|line| line.split(',')).filter_map(alternate);
+        Ok((account, alternates.map(str::to_owned).collect()))
+    }
+
+    /// Fetches the text at `url` as the account.
+    pub(super) async fn read(
+        &self,
+        account: &str,
+        url: &str,
+        doing: &str,
+    ) -> Result<String, Failure> {
+        let session = self.open().await?;
+        let signer =
+            Signer::open(&session.transport, &self.config.directory_url, &self.key()?).await?;
+        let answer = signer.fetch(account, url, doing).await?;
+        String::from_utf8(answer.into_body().to_vec())
+            .map_err(|e| Failure::of(doing)(Cause::Garbled(e.to_string())))
     }
 
     /// Tells the server the contacts of the configuration.
@@ -217,6 +260,37 @@ impl Accounts {
         stored.map_err(|e| Failure::of(doing())(Cause::Orders(OrderBookError::Write(e))))?;
         Ok(())
     }
+}
+
+/// Base64url, with padding or without: CAs hand out both.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The MAC key that a CA gave out.
+fn mac_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let doing = || Failure::of("read the key of the account elsewhere");
+    let text = secret::read(path).map_err(|e| doing()(Cause::Secret(e)))?;
+    // Some CAs show it in plain base64.
+    let text = Zeroizing::new(text.trim().replace('+', "-").replace('/', "_"));
+    let wrong = |reason: String| doing()(Cause::File { path: path.display().to_string(), reason });
+    let key = BASE64.decode(text.as_bytes()).map_err(|e| wrong(format!("no base64url: {e}")))?;
+    if key.is_empty() {
+        return Err(wrong("it is empty".to_owned()));
+    }
+    Ok(Zeroizing::new(key))
+}
+
+/// The target of a link to another chain (RFC 8288; RFC 8555, section 7.4.2).
+fn alternate(link: &str) -> Option<&str> {
+    let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+    let is_alternate = |parameter: &str| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches('"');
+        Some(name.trim() == "rel" && value.split(' ').any(|relation| relation == "alternate"))
+    };
+    parameters.split(';').any(|p| is_alternate(p) == Some(true)).then_some(target)
 }
 
 /// An issuer's name as a file's: other characters than letters, digits, `-` and `_` as `%XX`.

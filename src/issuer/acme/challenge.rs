@@ -1,15 +1,21 @@
-//! Proof of control over names by TXT records (dns-01, RFC 8555, section 8.4).
+//! Proof of control over names: by TXT records (dns-01, RFC 8555, section 8.4) or by HTTP (http-01,
+//! section 8.3, see [`http_proof`](super::http_proof)).
 //!
 //! The CA may ask any name server of the zone, so it is called only when all of them answer right:
-//! a proof that fails costs an order, and counts against the CA's limits. The records are on file
-//! before they are in the DNS, and leave it when the errand ends, however it ends.
+//! a proof that fails costs an order, and counts against the CA's limits. What is published is on
+//! file before, and is removed when the errand ends, however it ends.
+
+use std::sync::Arc;
 
 use instant_acme::{AuthorizationStatus, ChallengeStatus, ChallengeType, Identifier, Order};
 
 use super::errand::{Errand, Progress};
 use super::failure::{Cause, Failure, describe_problem, kind};
 use super::http::Transport;
+use super::http_proof::{self, Listener, is_token};
 use super::patience::Looks;
+use crate::config::ProofConfig;
+use crate::durable;
 use crate::issuer::orders::ChallengeRecord;
 use crate::name::DnsName;
 use crate::time::Ttl;
@@ -21,8 +27,21 @@ const LABEL: &str = "_acme-challenge";
 /// one before.
 const TTL: Ttl = Ttl::from_seconds(1);
 
+/// What proves control over one name.
+enum Proof {
+    /// A TXT record.
+    Dns(TxtProof),
+    /// What is answered by HTTP.
+    Http {
+        /// What it is asked for by.
+        token: String,
+        /// The answer.
+        content: String,
+    },
+}
+
 /// What has to be in the DNS for one name.
-struct Proof {
+struct TxtProof {
     /// The zone that it goes into.
     zone: DnsName,
     /// The name that it goes to.
@@ -52,7 +71,8 @@ impl Errand<'_> {
         if proofs.is_empty() {
             return Ok(Progress::Working);
         }
-        self.publish(&proofs).await?;
+        // It answers until the CA has decided.
+        let _listener = self.publish(&proofs).await?;
         self.call_the_judge(order).await?;
         self.hear_the_judge(order, transport).await?;
         Ok(Progress::Moved)
@@ -71,60 +91,122 @@ impl Errand<'_> {
             let kinds = authorization.challenges.iter();
             let offered: Vec<String> = kinds.map(|c| format!("{:?}", c.r#type)).collect();
             let name = authorization.identifier().to_string();
-            let Some(challenge) = authorization.challenge(ChallengeType::Dns01) else {
-                let offered = offered.join(", ");
-                return Err(Failure::of(doing)(Cause::NoChallenge { name, offered }));
+            let wanted = self.challenge_type();
+            let Some(challenge) = authorization.challenge(wanted.clone()) else {
+                let (wanted, offered) = (format!("{wanted:?}"), offered.join(", "));
+                return Err(Failure::of(doing)(Cause::NoChallenge { wanted, name, offered }));
             };
-            let value = challenge.key_authorization().dns_value();
+            let content = challenge.key_authorization();
             let Identifier::Dns(name) = challenge.identifier().identifier else {
                 let reason = format!("it wants a proof for {name}, which is no DNS name");
                 return Err(Failure::of(doing)(Cause::Garbled(reason)));
             };
-            proofs.push(self.proof(name, value).await?);
+            proofs.push(match self.acme.proof {
+                ProofConfig::Dns => Proof::Dns(self.txt_proof(name, content.dns_value()).await?),
+                ProofConfig::Listener(_) | ProofConfig::Webroot(_) => {
+                    let token = challenge.token.clone();
+                    if !is_token(&token) {
+                        let reason = format!("`{token}` is no token for http-01");
+                        return Err(Failure::of(doing)(Cause::Garbled(reason)));
+                    }
+                    Proof::Http { token, content: content.as_str().to_owned() }
+                }
+            });
         }
         Ok(proofs)
     }
 
-    /// Where the proof for `name` goes.
-    async fn proof(&self, name: &str, value: String) -> Result<Proof, Failure> {
+    /// The challenge that is answered.
+    fn challenge_type(&self) -> ChallengeType {
+        match self.acme.proof {
+            ProofConfig::Dns => ChallengeType::Dns01,
+            ProofConfig::Listener(_) | ProofConfig::Webroot(_) => ChallengeType::Http01,
+        }
+    }
+
+    /// Where the proof for `name` goes: to what an alias there leads to, as the CA follows it.
+    async fn txt_proof(&self, name: &str, value: String) -> Result<TxtProof, Failure> {
         let doing = || format!("find the place of the proof for {name}");
         let owner = name
             .parse()
             .and_then(|name: DnsName| name.child(LABEL))
             .map_err(|e| Failure::of(doing())(Cause::Garbled(e.to_string())))?;
+        let owner = self.acme.around.dns.canonical(&owner).await;
+        let owner = owner.map_err(Failure::of(doing()))?;
         let zone = self.acme.around.dns.zone_of(&owner).await;
         let zone = zone.map_err(Failure::of(doing()))?;
-        Ok(Proof { zone, owner, value })
+        Ok(TxtProof { zone, owner, value })
     }
 
-    /// Puts the proofs into the DNS, and waits until every name server serves them.
-    async fn publish(&mut self, proofs: &[Proof]) -> Result<(), Failure> {
-        for proof in proofs {
-            let record = ChallengeRecord {
-                zone: proof.zone.as_str().to_owned(),
-                name: proof.owner.as_str().to_owned(),
-                value: proof.value.clone(),
-            };
-            if !self.record.challenges.contains(&record) {
-                self.record.challenges.push(record);
+    /// Puts the proofs where the CA looks for them, and waits until every name server serves those in
+    /// the DNS. What is returned answers as long as it is kept.
+    async fn publish(&mut self, proofs: &[Proof]) -> Result<Option<Arc<Listener>>, Failure> {
+        self.note_down(proofs)?;
+        let listener = match self.acme.proof {
+            ProofConfig::Listener(address) => {
+                let listener = self.acme.around.listeners.at(address).await;
+                Some(listener.map_err(|e| {
+                    let reason = e.to_string();
+                    Failure::of(self.doing("prove control"))(Cause::Listen { address, reason })
+                })?)
             }
-        }
-        self.keep()?;
+            ProofConfig::Dns | ProofConfig::Webroot(_) => None,
+        };
         let publisher = &self.acme.around.publisher;
         for proof in proofs {
-            publisher
-                .add_txt(&proof.zone, &proof.owner, &proof.value, TTL)
-                .await
-                .map_err(Failure::of(format!("publish the proof at {}", proof.owner)))?;
+            match (proof, &self.acme.proof, &listener) {
+                (Proof::Dns(TxtProof { zone, owner, value }), ..) => publisher
+                    .add_txt(zone, owner, value, TTL)
+                    .await
+                    .map_err(Failure::of(format!("publish the proof at {owner}")))?,
+                (Proof::Http { token, content }, ProofConfig::Webroot(webroot), _) => {
+                    let left = http_proof::leave(webroot, token, content);
+                    let doing = self.doing("leave the proof for the web server");
+                    left.map_err(|e| Failure::of(doing)(Cause::Webroot(e)))?;
+                }
+                (Proof::Http { token, content }, _, Some(listener)) => {
+                    listener.answer(token, content);
+                }
+                (Proof::Http { .. }, ProofConfig::Dns | ProofConfig::Listener(_), None) => {}
+            }
         }
         for proof in proofs {
-            self.see_everywhere(proof).await?;
+            if let Proof::Dns(proof) = proof {
+                self.see_everywhere(proof).await?;
+            }
         }
-        Ok(())
+        Ok(listener)
+    }
+
+    /// Keeps on file what will have to be removed.
+    fn note_down(&mut self, proofs: &[Proof]) -> Result<(), Failure> {
+        for proof in proofs {
+            match (proof, &self.acme.proof) {
+                (Proof::Dns(TxtProof { zone, owner, value }), _) => {
+                    let record = ChallengeRecord {
+                        zone: zone.as_str().to_owned(),
+                        name: owner.as_str().to_owned(),
+                        value: value.clone(),
+                    };
+                    if !self.record.challenges.contains(&record) {
+                        self.record.challenges.push(record);
+                    }
+                }
+                (Proof::Http { token, .. }, ProofConfig::Webroot(webroot)) => {
+                    let file = http_proof::place(webroot, token);
+                    if !self.record.files.contains(&file) {
+                        self.record.files.push(file);
+                    }
+                }
+                // A listener is gone with the process.
+                (Proof::Http { .. }, ProofConfig::Dns | ProofConfig::Listener(_)) => {}
+            }
+        }
+        self.keep()
     }
 
     /// Waits until every name server serves the proof.
-    async fn see_everywhere(&self, proof: &Proof) -> Result<(), Failure> {
+    async fn see_everywhere(&self, proof: &TxtProof) -> Result<(), Failure> {
         let around = &self.acme.around;
         let limit = self.acme.limits.propagation;
         let start = around.clock.now();
@@ -163,7 +245,7 @@ impl Errand<'_> {
             if authorization.status != AuthorizationStatus::Pending {
                 continue;
             }
-            let Some(mut challenge) = authorization.challenge(ChallengeType::Dns01) else {
+            let Some(mut challenge) = authorization.challenge(self.challenge_type()) else {
                 continue;
             };
             if challenge.status == ChallengeStatus::Pending {
@@ -233,10 +315,10 @@ impl Errand<'_> {
         }
     }
 
-    /// Removes the proofs from the DNS. What cannot be removed is tried again when the order is
-    /// asked for again; until then it is of no use to anybody.
+    /// Removes the proofs. What cannot be removed is tried again when the order is asked for again;
+    /// until then it is of no use to anybody.
     pub(super) async fn clean(&mut self) {
-        if self.record.challenges.is_empty() {
+        if self.record.challenges.is_empty() && self.record.files.is_empty() {
             return;
         }
         let mut left = Vec::new();
@@ -252,6 +334,13 @@ impl Errand<'_> {
             }
         }
         self.record.challenges = left;
+        self.record.files.retain(|file| match durable::remove(file) {
+            Ok(()) => false,
+            Err(error) => {
+                tracing::warn!("{}, which proved control to the CA", error.describe());
+                true
+            }
+        });
         if let Err(failure) = self.keep() {
             tracing::warn!("{failure}");
         }

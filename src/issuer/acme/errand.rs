@@ -14,7 +14,7 @@ use crate::config::AnchorChoice;
 use crate::issuer::orders::{GivenUp, Placed, Record, Step, certificates};
 use crate::issuer::verify;
 use crate::name::DnsName;
-use crate::pki::Chain;
+use crate::pki::{Certificate, Chain};
 use crate::ports::Order;
 
 /// One order on its way.
@@ -121,7 +121,11 @@ impl<'a> Errand<'a> {
         let names = self.order.names.iter();
         let identifiers: Vec<Identifier> =
             names.map(|name| Identifier::Dns(name.as_str().to_owned())).collect();
-        let wanted = NewOrder::new(&identifiers);
+        let mut wanted = NewOrder::new(&identifiers);
+        if let Some(profile) = &self.acme.profile {
+            self.know_profile(session, profile)?;
+            wanted = wanted.profile(profile);
+        }
         let placed = session.account.new_order(&wanted).await;
         let placed = placed.map_err(Failure::of(self.doing("place the order")))?;
         self.record.placed = Some(Placed {
@@ -133,6 +137,19 @@ impl<'a> Errand<'a> {
         self.keep()?;
         tracing::info!(order = self.order.id, url = placed.url(), "placed the ACME order");
         Ok(Progress::Moved)
+    }
+
+    /// Makes sure that the CA has this profile.
+    fn know_profile(&self, session: &Session, profile: &str) -> Result<(), Failure> {
+        let mut offered: Vec<&str> = session.account.profiles().map(|meta| meta.name).collect();
+        if offered.contains(&profile) {
+            return Ok(());
+        }
+        offered.sort_unstable();
+        let offered =
+            if offered.is_empty() { "none at all".to_owned() } else { offered.join(", ") };
+        let wanted = profile.to_owned();
+        Err(Failure::of(self.doing("place the order"))(Cause::NoProfile { wanted, offered }))
     }
 
     /// Requests the certificate.
@@ -167,18 +184,73 @@ impl<'a> Errand<'a> {
         let Some(text) = text.map_err(Failure::of(doing.clone()))? else {
             return Ok(Progress::Working);
         };
-        let garbled = |reason: String| Failure::of(doing.clone())(Cause::Garbled(reason));
-        let found = certificates(&text).map_err(garbled)?;
-        let chain =
-            Chain::new(found).ok_or_else(|| garbled("there is no certificate in it".into()))?;
+        let chain = self.parse(&text)?;
+        let chain = match &self.acme.preferred_chain {
+            Some(name) if !is_below(&chain, name) => self.prefer(chain, name, order).await?,
+            Some(_) | None => chain,
+        };
         let chain = match self.acme.anchor {
             AnchorChoice::IssuingCa => chain,
-            AnchorChoice::Root => verify::with_root(chain, &self.acme.known),
+            AnchorChoice::Root => self.up_to_root(chain)?,
         };
         self.judge(&chain)?;
         let kept = self.acme.orders.keep_chain(&self.order.id, &chain);
         kept.map_err(Failure::of(self.doing("keep the certificate")))?;
         Ok(Progress::Issued(chain))
+    }
+
+    /// A chain as the CA sends it.
+    fn parse(&self, text: &str) -> Result<Chain, Failure> {
+        let garbled = |reason: String| {
+            Failure::of(self.doing("fetch the certificate"))(Cause::Garbled(reason))
+        };
+        let found = certificates(text).map_err(garbled)?;
+        Chain::new(found).ok_or_else(|| garbled("there is no certificate in it".into()))
+    }
+
+    /// The chain below the CA called `name` among those that the CA offers beside its own choice; its
+    /// own choice, where none is.
+    async fn prefer(
+        &self,
+        default: Chain,
+        name: &str,
+        order: &mut instant_acme::Order,
+    ) -> Result<Chain, Failure> {
+        let doing = self.doing("fetch the preferred chain");
+        let Some(url) = order.state().certificate.clone() else {
+            return Ok(default);
+        };
+        let (account, alternates) = self.acme.accounts.alternates(&url, &doing).await?;
+        for alternate in &alternates {
+            let text = self.acme.accounts.read(&account, alternate, &doing).await?;
+            let chain = self.parse(&text)?;
+            if is_below(&chain, name) {
+                return Ok(chain);
+            }
+        }
+        let order = &self.order.id;
+        let offered = 1 + alternates.len();
+        tracing::warn!(
+            order,
+            offered,
+            "no chain ends below `{name}`: the CA's own choice is taken"
+        );
+        Ok(default)
+    }
+
+    /// The chain with the root above it: one of the known anchors, or of the machine's roots.
+    fn up_to_root(&self, chain: Chain) -> Result<Chain, Failure> {
+        let mut known = self.acme.known.clone();
+        known.extend(machine_roots());
+        let whole = verify::with_root(chain, &known);
+        match verify::trust_anchor(&whole, AnchorChoice::Root) {
+            Some(_) => Ok(whole),
+            None => {
+                let top = whole.certificates().last().map(|top| top.subject().to_owned());
+                let doing = self.doing("complete the chain");
+                Err(Failure::of(doing)(Cause::NoRoot { top: top.unwrap_or_default() }))
+            }
+        }
     }
 
     /// Makes sure that the chain is what was ordered.
@@ -238,4 +310,16 @@ impl<'a> Errand<'a> {
         let names: Vec<&str> = self.order.names.iter().map(DnsName::as_str).collect();
         format!("{what} for {}", names.join(", "))
     }
+}
+
+/// Whether the topmost certificate of `chain` was issued by a CA of this common name.
+fn is_below(chain: &Chain, name: &str) -> bool {
+    let top = chain.certificates().last();
+    top.is_some_and(|top| verify::issuer_common_name(top).as_deref() == Some(name))
+}
+
+/// The roots that this machine trusts; those that cannot be read are left out.
+fn machine_roots() -> Vec<Certificate> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    found.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
 }

@@ -7,6 +7,7 @@
 use instant_acme::Problem;
 
 use super::http::{HttpFailure, RootsError};
+use crate::durable::DurableError;
 use crate::issuer::explain::with_sources;
 use crate::issuer::orders::OrderBookError;
 use crate::issuer::verify::ChainFault;
@@ -48,9 +49,11 @@ pub(super) enum Cause {
         /// The short problem type.
         kind: String,
     },
-    /// The CA offers no proof by DNS.
-    #[error("the CA offers no dns-01 challenge for {name}, only {offered}")]
+    /// The CA does not offer the configured kind of proof.
+    #[error("the CA offers no {wanted} challenge for {name}, only {offered}")]
     NoChallenge {
+        /// What the configuration says.
+        wanted: String,
         /// The name.
         name: String,
         /// What it offers.
@@ -69,6 +72,31 @@ pub(super) enum Cause {
         value: String,
         /// How long was waited.
         limit: Span,
+    },
+    /// Nobody can answer by HTTP.
+    #[error("cannot listen at {address}: {reason}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        reason: String,
+    },
+    /// A proof could not be left for the web server.
+    #[error("{}", .0.describe())]
+    Webroot(DurableError),
+    /// The CA has no such profile.
+    #[error("the CA has no profile `{wanted}`, only {offered}")]
+    NoProfile {
+        /// What the configuration says.
+        wanted: String,
+        /// What the CA's directory names.
+        offered: String,
+    },
+    /// The root that `2 1 1` is to name is not at hand.
+    #[error("the CA does not send the root above {top}, and it is not at hand")]
+    NoRoot {
+        /// The subject of the topmost certificate that was sent.
+        top: String,
     },
     /// The CA took longer than it was waited for.
     #[error("the CA had not decided after {0}")]
@@ -141,6 +169,10 @@ impl Failure {
             | Cause::Challenge { .. }
             | Cause::NoChallenge { .. }
             | Cause::NotEverywhere { .. }
+            | Cause::Listen { .. }
+            | Cause::Webroot(_)
+            | Cause::NoProfile { .. }
+            | Cause::NoRoot { .. }
             | Cause::Undecided(_)
             | Cause::Unsettled(_)
             | Cause::OrderInvalid(_)
@@ -170,6 +202,10 @@ impl Failure {
             Cause::Garbled(_)
             | Cause::NoChallenge { .. }
             | Cause::NotEverywhere { .. }
+            | Cause::Listen { .. }
+            | Cause::Webroot(_)
+            | Cause::NoProfile { .. }
+            | Cause::NoRoot { .. }
             | Cause::Undecided(_)
             | Cause::Unsettled(_)
             | Cause::OrderInvalid(_)
@@ -239,6 +275,8 @@ impl Failure {
             },
             Cause::Garbled(_)
             | Cause::NotEverywhere { .. }
+            | Cause::Listen { .. }
+            | Cause::Webroot(_)
             | Cause::Undecided(_)
             | Cause::Unsettled(_)
             | Cause::OrderInvalid(_)
@@ -248,6 +286,8 @@ impl Failure {
             Cause::Publish(error) => error.remedy(),
             Cause::Orders(OrderBookError::Id(_) | OrderBookError::Damaged { .. })
             | Cause::NoChallenge { .. }
+            | Cause::NoProfile { .. }
+            | Cause::NoRoot { .. }
             | Cause::Chain(_)
             | Cause::Secret(_)
             | Cause::Key(_)
@@ -277,7 +317,20 @@ impl Failure {
             Cause::Garbled(_) => {
                 "check directory-url: what answers there does not speak ACME as it should"
             }
-            Cause::NoChallenge { .. } => "this CA cannot be used with `challenge = \"dns-01\"`",
+            Cause::NoChallenge { .. } => "this CA cannot be used with this `challenge`",
+            Cause::Listen { .. } => {
+                "nobody else may listen there, and a port below 1024 needs root or \
+                 CAP_NET_BIND_SERVICE; where a web server has the port, write `webroot` instead"
+            }
+            Cause::Webroot(_) => {
+                "check `webroot`: this program must be able to write there, and the web server to \
+                 read"
+            }
+            Cause::NoProfile { .. } => "correct `profile`, or leave it out for the CA's own choice",
+            Cause::NoRoot { .. } => {
+                "name the root's certificate in `known-anchors`; the certificate is kept at the CA, \
+                 and fetched then"
+            }
             Cause::NotEverywhere { .. } => {
                 "check that every name server of the zone takes over its changes; one that may \
                  lag goes into ignore-name-servers"
@@ -313,13 +366,15 @@ fn problem_hint(kind: &str) -> &'static str {
         "caa" => "allow this CA in the CAA records of the name, or use another issuer",
         "dns" | "connection" | "incorrectResponse" | "unauthorized" => {
             "check from outside that every name server of the zone answers for _acme-challenge, \
-             with valid signatures; if the message is about the account, check it at the CA"
+             with valid signatures, or port 80 with http-01; if the message is about the account, \
+             check it at the CA"
         }
         "rejectedIdentifier" | "unsupportedIdentifier" => {
             "this CA does not issue for this name: correct `names`, or use another issuer"
         }
         "externalAccountRequired" => {
-            "this CA wants accounts made elsewhere (EAB), which is not supported yet"
+            "this CA wants an account made elsewhere: write the `eab-kid` that it gives out, and \
+             `eab-hmac-key-file`"
         }
         "invalidContact" | "unsupportedContact" => "correct `contact`",
         "userActionRequired" => "visit the page that the CA names, for instance for new terms",

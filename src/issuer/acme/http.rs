@@ -169,10 +169,12 @@ impl Transport {
     }
 
     /// Sends a request and reads the whole answer.
-    async fn exchange(
+    ///
+    /// Of answers that are no success, badNonce alone is returned.
+    pub(super) async fn fetch(
         &self,
         mut request: Request<BodyWrapper<Bytes>>,
-    ) -> Result<BytesResponse, HttpFailure> {
+    ) -> Result<Response<Bytes>, HttpFailure> {
         let url = request.uri().to_string();
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
         let limit = self.0.limit;
@@ -208,12 +210,12 @@ impl Transport {
     }
 
     /// Tells a success from a failure, and one failure from another.
-    fn sort(&self, response: Response<Bytes>, url: String) -> Result<BytesResponse, HttpFailure> {
+    fn sort(&self, response: Response<Bytes>, url: String) -> Result<Response<Bytes>, HttpFailure> {
         let status = response.status();
         let retry_after = retry_after(response.headers(), self.0.clock.now().wall);
         if status.is_success() {
             *self.pace() = retry_after;
-            return Ok(response.map(Full::new).into());
+            return Ok(response);
         }
         let problem = serde_json::from_slice::<Problem>(response.body())
             .ok()
@@ -227,7 +229,7 @@ impl Transport {
             });
         };
         if problem.r#type.as_deref() == Some(BAD_NONCE) {
-            return Ok(response.map(Full::new).into());
+            return Ok(response);
         }
         Err(HttpFailure::Problem { problem, status, retry_after })
     }
@@ -240,7 +242,7 @@ impl HttpClient for Transport {
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, instant_acme::Error>> + Send>> {
         let transport = self.clone();
         Box::pin(async move {
-            let answer = transport.exchange(request).await;
+            let answer = transport.fetch(request).await.map(|answer| answer.map(Full::new).into());
             answer.map_err(|failure| instant_acme::Error::Other(Box::new(failure)))
         })
     }
