@@ -336,6 +336,17 @@ pub struct Order {
     pub names: Vec<DnsName>,
     /// The key that the certificate is for.
     pub key: PrivateKey,
+    /// The certificate that it takes the place of, where it does.
+    pub replaces: Option<Certificate>,
+}
+
+/// Whether a CA may be asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ask {
+    /// Only what it said before counts.
+    Nobody,
+    /// It may be asked again, where it is time to.
+    WhereDue,
 }
 
 /// Obtains certificates.
@@ -358,6 +369,12 @@ pub trait Issuer: Send + Sync {
     /// The trust anchor of a chain of this issuer's: the certificate that a `2 1 1` record names.
     /// `None` where the chain does not hold it.
     fn trust_anchor(&self, chain: &Chain) -> Option<Certificate>;
+
+    /// The moment at which the issuer wants this certificate of its own replaced (ARI, RFC 9773), where
+    /// it says so. Never fails: an issuer that cannot be asked advises what it advised before.
+    async fn advised(&self, _certificate: &Certificate, _ask: Ask) -> Option<Timestamp> {
+        None
+    }
 
     /// What another ACME client has brought for the host and is valid for it now, where this issuer
     /// takes what others obtain; `None` where certificates are ordered from it.

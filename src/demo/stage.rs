@@ -239,7 +239,8 @@ pub(super) fn settled(policy: &Policy, chain: &Chain) -> TlsaRrset {
 pub(super) async fn issue(ca: &OwnCa, id: &str) -> Result<Credential, DemoError> {
     let key_type = KeyType::EcdsaP256;
     let key = PrivateKey::generate(key_type).map_err(|e| DemoError::Setting(e.to_string()))?;
-    let order = Order { id: id.to_owned(), names: vec![name(HOST)], key: key.clone() };
+    let order =
+        Order { id: id.to_owned(), names: vec![name(HOST)], key: key.clone(), replaces: None };
     let chain = ca.issue(&order).await.map_err(|e| DemoError::Setting(e.to_string()))?;
     Ok(Credential { key_type, chain, key })
 }

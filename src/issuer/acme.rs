@@ -12,6 +12,7 @@
 //! instant-acme is named below this module alone.
 
 mod account;
+mod advice;
 mod challenge;
 mod errand;
 mod failure;
@@ -29,6 +30,7 @@ use instant_acme::{RevocationReason, RevocationRequest};
 use rustls_pki_types::CertificateDer;
 
 use self::account::Accounts;
+use self::advice::Advices;
 use self::errand::Errand;
 use self::failure::{Cause, Failure};
 pub use self::http_proof::Listeners;
@@ -38,8 +40,8 @@ use super::verify;
 use crate::config::{AcmeConfig, AnchorChoice, ProofConfig};
 use crate::keys::PrivateKey;
 use crate::pki::{Certificate, Chain};
-use crate::ports::{Clock, Dns, IssueError, Issuer, Order, Publisher, Revocation};
-use crate::time::Span;
+use crate::ports::{Ask, Clock, Dns, IssueError, Issuer, Order, Publisher, Revocation};
+use crate::time::{Span, Timestamp};
 
 /// A CA that is asked by ACME.
 pub struct Acme {
@@ -59,6 +61,8 @@ pub struct Acme {
     anchor: AnchorChoice,
     /// CA certificates known beforehand.
     known: Vec<Certificate>,
+    /// What the CA advises about renewals.
+    advices: Advices,
     /// What is kept of orders.
     orders: OrderBook,
     /// What it works with.
@@ -132,6 +136,7 @@ impl Acme {
             profile: config.profile.clone(),
             preferred_chain: config.preferred_chain.clone(),
             anchor: config.trust_anchor,
+            advices: Advices::new(&around.state_dir, &config.directory_url),
             orders: OrderBook::new(&around.state_dir),
             title,
             known,
@@ -183,6 +188,17 @@ impl Issuer for Acme {
 
     fn trust_anchor(&self, chain: &Chain) -> Option<Certificate> {
         verify::trust_anchor(chain, self.anchor)
+    }
+
+    async fn advised(&self, certificate: &Certificate, ask: Ask) -> Option<Timestamp> {
+        let now = self.around.clock.now().wall;
+        if ask == Ask::WhereDue && self.advices.is_due(certificate, now) {
+            match self.accounts.transport() {
+                Ok(transport) => self.advices.ask(certificate, &transport, now).await,
+                Err(failure) => tracing::info!("{failure}"),
+            }
+        }
+        self.advices.kept(certificate)
     }
 
     /// Signed by the account, which the CA knows to have ordered the certificate.

@@ -266,7 +266,8 @@ mod tests {
         let staged = Credential { key_type: KeyType::EcdsaP256, chain: chain.clone(), key };
         issuer.staging.stage(&staged, &names(), NOW).unwrap();
         assert_eq!(brought(&issuer), std::slice::from_ref(&chain));
-        let order = |key| Order { id: "unused".to_owned(), names: names().to_vec(), key };
+        let order =
+            |key| Order { id: "unused".to_owned(), names: names().to_vec(), key, replaces: None };
         assert_eq!(issuer.issue(&order(staged.key.clone())).await, Ok(chain.clone()));
         assert_eq!(issuer.trust_anchor(&chain).as_ref(), chain.authorities().first());
         let other = PrivateKey::generate(KeyType::EcdsaP256).unwrap();

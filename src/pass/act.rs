@@ -239,6 +239,7 @@ impl HostPass {
             id: order_id(&self.spec.name, begun, key_type, &key),
             names: self.spec.names.clone(),
             key: self.ports.ledger.load_key(&Sha256Digest::of(&key.spki))?,
+            replaces: progress.state.present_leaf(key_type),
         };
         match port.issue(&order).await {
             Ok(chain) => {

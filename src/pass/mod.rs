@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::HostConfig;
-use crate::pki::Sha256Digest;
+use crate::pki::{ChainId, Sha256Digest};
 use crate::ports::{
-    Clock, Deployer, Dns, Event, Issuer, Keymaker, Ledger, LedgerError, Probe, Publisher,
+    Ask, Clock, Deployer, Dns, Event, Issuer, Keymaker, Ledger, LedgerError, Probe, Publisher,
 };
 use crate::rollover::action::{Action, Decision, Problem, Request, RequestError, Wait};
 use crate::rollover::history::Service;
@@ -210,7 +210,8 @@ impl HostPass {
         state.observe(&self.spec, &seen);
         let keyless = self.keyless(&state);
         let brought = self.brought();
-        let intent = Intent { request, unread, keyless, brought, ..Intent::default() };
+        let advised = self.advised(&state, Ask::Nobody).await;
+        let intent = Intent { request, unread, keyless, brought, advised, ..Intent::default() };
         let decision = decide(&self.spec, &intent, &state, &seen, seen.at)?;
         Ok(self.report(Progress { state, intent, events: Vec::new() }, decision, seen))
     }
@@ -228,7 +229,8 @@ impl HostPass {
             // Whoever asks by hand does not want to wait for the next try.
             state.failures.remove(&Step::Issue);
         }
-        let intent = Intent { request, ..Intent::default() };
+        let advised = self.advised(&state, Ask::WhereDue).await;
+        let intent = Intent { request, advised, ..Intent::default() };
         let mut progress = Progress { state, intent, events: Vec::new() };
         let mut actions = 0;
         loop {
@@ -267,6 +269,26 @@ impl HostPass {
                 }
             }
         }
+    }
+
+    /// When the issuer of what is in place wants it replaced, where nothing is under way.
+    async fn advised(&self, state: &HostState, ask: Ask) -> BTreeMap<ChainId, Timestamp> {
+        let mut advised = BTreeMap::new();
+        let present = state.current.filter(|_| state.rollover.is_none());
+        let Some(bundle) = present.and_then(|id| state.bundles.get(&id)) else {
+            return advised;
+        };
+        // What was found in place tells no issuer: the configured one may know it.
+        let name = if bundle.issuer.is_empty() { &self.spec.issuer } else { &bundle.issuer };
+        let Some(issuer) = self.ports.issuers.get(name) else {
+            return advised;
+        };
+        for chain in bundle.chains() {
+            if let Some(at) = issuer.advised(chain.leaf(), ask).await {
+                advised.insert(chain.id(), at);
+            }
+        }
+        advised
     }
 
     /// Forgets that putting the target in place failed, once it is seen in place.

@@ -19,7 +19,7 @@
 //! wait for servers, then for caches
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::{
     Action, Begin, Decision, Problem, Reason, Request, RequestError, Toward, Wait,
@@ -33,6 +33,7 @@ use super::safety::Obstacle;
 use super::situation::Situation;
 use super::spec::HostSpec;
 use super::state::{Bundle, BundleId, HostState, Kind, Step, Target};
+use crate::pki::ChainId;
 use crate::time::{Moment, Timestamp};
 
 /// What an operator and this very pass bring into a decision.
@@ -48,6 +49,8 @@ pub struct Intent {
     /// The bundles whose keys are not at hand: seen in place and never read, or lost. They can be
     /// named by records, and stay where they are; they cannot be put in place.
     pub keyless: BTreeSet<BundleId>,
+    /// The moments at which issuers want what is in place replaced, by chain (ARI, RFC 9773).
+    pub advised: BTreeMap<ChainId, Timestamp>,
     /// What another client has brought for the host, where its issuer is external.
     pub brought: Brought,
 }

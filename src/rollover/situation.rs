@@ -11,9 +11,12 @@ use super::safety::{self, Obstacle};
 use super::spec::HostSpec;
 use super::state::{self, Bundle, BundleId, HostState, Kind, Step};
 use crate::pki::{Certificate, ChainId};
-use crate::policy::OnRenewal;
+use crate::policy::{BeforeExpiry, OnRenewal};
 use crate::time::{Moment, Span, Timestamp};
 use crate::tlsa::{TlsaOwner, TlsaRrset, Usage};
+
+/// A certificate is renewed a tenth of its life before its end, whatever its issuer advises.
+const ADVICE_LATEST: BeforeExpiry = BeforeExpiry::Fraction { numerator: 1, denominator: 10 };
 
 /// How long after an update was sent it is worth waiting in the same pass for servers to show it:
 /// BIND signs a moment later, and a notified secondary follows within seconds.
@@ -78,7 +81,11 @@ impl Situation<'_> {
         }
         let by_date = bundle.chains().map(|chain| {
             let leaf = chain.leaf();
-            self.spec.policy.before_expiry.due(leaf.not_before(), leaf.not_after())
+            match self.intent.advised.get(&chain.id()) {
+                // The issuer's wish wins, but for one that would let the certificate expire.
+                Some(at) => (*at).min(ADVICE_LATEST.due(leaf.not_before(), leaf.not_after())),
+                None => self.spec.policy.before_expiry.due(leaf.not_before(), leaf.not_after()),
+            }
         });
         let by_key = bundle.credentials.values().filter_map(|credential| {
             match self.spec.policy.key.on_renewal {

@@ -312,6 +312,12 @@ impl HostState {
         self.bundles.get(&self.current?)
     }
 
+    /// The certificate of this key type that is in place, where it is known.
+    pub fn present_leaf(&self, key_type: KeyType) -> Option<Certificate> {
+        let issued = self.current()?.credentials.get(&key_type)?.issued.as_ref()?;
+        Some(issued.chain.leaf().clone())
+    }
+
     /// Whether `record` names a key or CA that is barred.
     pub fn bars(&self, record: &Record) -> bool {
         self.barred.iter().any(|barred| barred.names(record))

@@ -409,6 +409,32 @@ fn first_decisions() {
     assert!(matches!(due, Decision::Act(Action::Issue { .. })), "{due:?}");
 }
 
+/// The issuer's wish wins over the policy's time, but for one that would let the certificate expire.
+#[test]
+fn a_certificate_is_due_when_its_issuer_says_so() {
+    let host = Host::settled("ncsc");
+    let chain = host.chain.clone();
+    let (from, until) = (chain.leaf().not_before(), chain.leaf().not_after());
+    let records = BTreeSet::from([key_record(&chain), host.house.record()]);
+    let seen = host.seen(&records, &[&chain], at(200_000));
+    for (advised, expected) in [
+        (Some(from), "act"),
+        (Some(until), "a tenth before the end"),
+        (None, "a third before the end"),
+    ] {
+        let advised = advised.map(|moment| (chain.id(), moment)).into_iter().collect();
+        let intent = Intent { advised, ..Intent::default() };
+        let due = match decide(&host.spec, &intent, &host.state, &seen, at(200_000)).unwrap() {
+            Decision::Idle { until: due } if due < until - until.since(from).fraction(1, 4) => {
+                "a third before the end"
+            }
+            Decision::Idle { .. } => "a tenth before the end",
+            Decision::Act(_) | Decision::Wait(_) | Decision::Stuck(_) => "act",
+        };
+        assert_eq!(due, expected);
+    }
+}
+
 #[test]
 fn requests_that_make_no_sense_say_why() {
     let host = Host::settled("ncsc");

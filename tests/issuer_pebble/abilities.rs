@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rollover::config::{AcmeConfig, ExternalAccount, ProofConfig};
-use rollover::ports::{Issuer as _, Remedy};
+use rollover::ports::{Ask, Issuer as _, Order, Remedy};
 use serde_json::json;
 
 use crate::front::{Action, answer};
@@ -182,4 +182,94 @@ async fn a_profile_is_asked_for_where_the_ca_has_it() {
     assert_eq!(error.remedy, Remedy::AskOperator);
     // This Pebble knows no profiles, and so does not mind one.
     lab.acme_with(&config).issue(&order).await.unwrap();
+}
+
+/// An answer about a renewal.
+fn window(start: &str, end: &str) -> Action {
+    let body = json!({
+        "suggestedWindow": { "start": start, "end": end },
+        "explanationURL": "https://ca.example/why",
+    });
+    answer("200 OK", "Retry-After: 21600\r\n", &body.to_string())
+}
+
+#[tokio::test]
+async fn the_ca_says_when_to_renew_and_is_told_what_is_replaced() {
+    let lab = Lab::start(&CALM).await;
+    let mut directory: serde_json::Value =
+        serde_json::from_str(&lab.front.fetch(lab.pebble.address, "/dir").await).unwrap();
+    directory["renewalInfo"] = json!(format!("https://{}/ari", lab.front.address));
+    let (behind, front) = (lab.pebble.address.to_string(), lab.front.address.to_string());
+    let text = directory.to_string().replace(&behind, &front);
+    let plan = |start: &'static str, end: &'static str| {
+        let text = text.clone();
+        move |_: usize, line: &str| match line {
+            _ if line.contains("/dir") => answer("200 OK", "", &text),
+            _ if line.contains("/ari/") => window(start, end),
+            _ => Action::Pass,
+        }
+    };
+    lab.front.plan(plan("2031-01-01T00:00:00Z", "2031-01-03T00:00:00Z"));
+    let acme = lab.acme();
+    let chain = acme.issue(&mail("first")).await.unwrap();
+    assert_eq!(acme.advised(chain.leaf(), Ask::Nobody).await, None, "nobody was asked");
+    let at = acme.advised(chain.leaf(), Ask::WhereDue).await.unwrap();
+    let within = "2031-01-01T00:00:00Z"..="2031-01-03T00:00:00Z";
+    assert!(within.contains(&at.to_string().as_str()), "{at}");
+    // It is kept, by other processes as well, and not asked for before the CA said.
+    for _ in 0..2 {
+        assert_eq!(lab.acme().advised(chain.leaf(), Ask::WhereDue).await, Some(at));
+    }
+    let asked = lab.front.seen().iter().filter(|line| line.contains("/ari/")).count();
+    assert_eq!(asked, 1);
+
+    // This Pebble takes no notice of what is replaced: the order goes without.
+    let second = Order { replaces: Some(chain.leaf().clone()), ..mail("second") };
+    acme.issue(&second).await.unwrap();
+    let placed = lab.front.seen().iter().filter(|line| line.contains("order-plz")).count();
+    assert_eq!(placed, 3, "the first, the second, and the second again");
+
+    // Another CA's advice is not this one's.
+    let elsewhere =
+        AcmeConfig { directory_url: "https://127.0.0.1:1/dir".to_owned(), ..lab.config() };
+    let other = lab.acme_with(&elsewhere);
+    assert_eq!(other.advised(chain.leaf(), Ask::WhereDue).await, None, "and nothing fails");
+}
+
+#[tokio::test]
+async fn a_window_that_moved_to_the_past_means_now_and_a_silent_ca_nothing() {
+    let lab = Lab::start(&CALM).await;
+    let mut directory: serde_json::Value =
+        serde_json::from_str(&lab.front.fetch(lab.pebble.address, "/dir").await).unwrap();
+    directory["renewalInfo"] = json!(format!("https://{}/ari", lab.front.address));
+    let (behind, front) = (lab.pebble.address.to_string(), lab.front.address.to_string());
+    let text = directory.to_string().replace(&behind, &front);
+    let chain = lab.acme().issue(&mail("first")).await.unwrap();
+    let said = [
+        ("2031-01-01T00:00:00Z", "2031-01-03T00:00:00Z"),
+        ("2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"),
+    ];
+    let file = lab.path("renewal");
+    let mut moments = Vec::new();
+    for (start, end) in said {
+        let text = text.clone();
+        lab.front.plan(move |_, line| match line {
+            _ if line.contains("/dir") => answer("200 OK", "", &text),
+            _ if line.contains("/ari/") => window(start, end),
+            _ => Action::Pass,
+        });
+        for kept in files(&file) {
+            // As if the CA's pause had passed.
+            let record = std::fs::read_to_string(&kept).unwrap();
+            let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
+            record["ask-again"] = json!(0);
+            rollover::durable::write_private(&kept, record.to_string().as_bytes()).unwrap();
+        }
+        moments.push(lab.acme().advised(chain.leaf(), Ask::WhereDue).await.unwrap().to_string());
+    }
+    assert!(moments[0].starts_with("2031-") && moments[1].starts_with("2020-"), "{moments:?}");
+
+    lab.front.plan(|_, _| answer("503 Service Unavailable", "", "later"));
+    let kept = lab.acme().advised(chain.leaf(), Ask::WhereDue).await.unwrap();
+    assert_eq!(kept.to_string(), moments[1]);
 }

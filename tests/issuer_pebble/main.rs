@@ -125,6 +125,7 @@ fn acme(config: &AcmeConfig, state: &Path, zone: &Arc<Zone>, limits: Limits) -> 
 
 fn order(id: &str, key_type: KeyType, names: &[&str]) -> Order {
     Order {
+        replaces: None,
         id: id.to_owned(),
         names: names.iter().map(|name| name.parse().unwrap()).collect(),
         key: PrivateKey::generate(key_type).unwrap(),

@@ -106,9 +106,7 @@ impl Accounts {
         if let Some(session) = &*open {
             return Ok(session.clone());
         }
-        let transport =
-            Transport::new(self.config.ca_file.as_deref(), self.exchange, self.clock.clone())
-                .map_err(Failure::of("speak HTTPS"))?;
+        let transport = self.transport()?;
         let account = match self.record() {
             Some(record) => self.resume(record, &transport).await?,
             None => self.register(&transport).await?,
@@ -116,6 +114,12 @@ impl Accounts {
         let session = Session { account, transport };
         *open = Some(session.clone());
         Ok(session)
+    }
+
+    /// A new connection to the server, which needs no account.
+    pub(super) fn transport(&self) -> Result<Transport, Failure> {
+        Transport::new(self.config.ca_file.as_deref(), self.exchange, self.clock.clone())
+            .map_err(Failure::of("speak HTTPS"))
     }
 
     /// Ends the session, so that the next one reads the directory and the roots again: what failed

@@ -3,8 +3,9 @@
 //! What was stored before a step says only what might have happened. So a step is never repeated
 //! because an answer was lost: the CA is asked, and a certificate that it issued is fetched.
 
-use instant_acme::{Identifier, NewOrder, OrderStatus};
+use instant_acme::{CertificateIdentifier, Identifier, NewOrder, OrderStatus};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, SanType};
+use rustls_pki_types::CertificateDer;
 
 use super::Acme;
 use super::account::Session;
@@ -30,6 +31,8 @@ pub(super) struct Errand<'a> {
     placed_here: bool,
     /// Whether a lost account was made anew already.
     account_renewed: bool,
+    /// Whether the CA is not told which certificate is replaced: it did not like that.
+    hides_former: bool,
 }
 
 /// What came of a step.
@@ -62,7 +65,14 @@ impl<'a> Errand<'a> {
                 here: tell(&key, &names),
             }));
         }
-        Ok(Self { acme, order, record, placed_here: false, account_renewed: false })
+        Ok(Self {
+            acme,
+            order,
+            record,
+            placed_here: false,
+            account_renewed: false,
+            hides_former: false,
+        })
     }
 
     /// Goes all the way, as far as patience reaches.
@@ -126,8 +136,21 @@ impl<'a> Errand<'a> {
             self.know_profile(session, profile)?;
             wanted = wanted.profile(profile);
         }
+        let former = self.former().filter(|_| !self.hides_former);
+        let names_former = former.is_some();
+        if let Some(former) = former {
+            wanted = wanted.replaces(former);
+        }
         let placed = session.account.new_order(&wanted).await;
-        let placed = placed.map_err(Failure::of(self.doing("place the order")))?;
+        let placed = match placed.map_err(Failure::of(self.doing("place the order"))) {
+            Err(failure) if names_former && !failure.is_passing() => {
+                // Whatever it is about: the same order without may go well, and costs nothing.
+                tracing::info!(order = self.order.id, "not as the successor of another: {failure}");
+                self.hides_former = true;
+                return Ok(Progress::Moved);
+            }
+            placed => placed?,
+        };
         self.record.placed = Some(Placed {
             directory: self.acme.directory.clone(),
             url: placed.url().to_owned(),
@@ -137,6 +160,15 @@ impl<'a> Errand<'a> {
         self.keep()?;
         tracing::info!(order = self.order.id, url = placed.url(), "placed the ACME order");
         Ok(Progress::Moved)
+    }
+
+    /// The certificate that is replaced, as the CA calls it, where it advised when to (RFC 9773,
+    /// section 5).
+    fn former(&self) -> Option<CertificateIdentifier<'static>> {
+        let former = self.order.replaces.as_ref()?;
+        self.acme.advices.kept(former)?;
+        let der = CertificateDer::from(former.der());
+        CertificateIdentifier::try_from(&der).ok().map(CertificateIdentifier::into_owned)
     }
 
     /// Makes sure that the CA has this profile.

@@ -99,6 +99,7 @@ fn put(path: &Path, text: &str) {
 
 fn order(id: &str, key_type: KeyType, names: &[&str]) -> Order {
     Order {
+        replaces: None,
         id: id.to_owned(),
         names: names.iter().map(|name| name.parse().unwrap()).collect(),
         key: PrivateKey::generate(key_type).unwrap(),
