@@ -136,25 +136,28 @@ impl Resolver {
         Err(LookupError { what, reason })
     }
 
-    /// What a name is an alias of in the end; itself where it is none. Whether anything is there, or
-    /// of which type, is not said.
+    /// What a name is an alias of in the end; itself where it is none.
+    ///
+    /// What stands there is not asked for: the resolver would remember for a while that it is not
+    /// there yet, and tell others that it serves.
     pub(super) async fn canonical(&self, name: &DnsName) -> Result<DnsName, LookupError> {
         let mut at = to_wire(name);
-        let answer = self.ask(&at, RecordType::TXT).await?;
         for _ in 0..ALIASES_MAX {
+            let answer = self.ask(&at, RecordType::CNAME).await?;
             let next = answer.answers.iter().find_map(|record| match &record.data {
                 RData::CNAME(target) if record.name == at => Some(target.0.clone()),
                 _ => None,
             });
             let Some(next) = next else {
-                break;
+                return from_wire(&at).ok_or_else(|| LookupError {
+                    what: format!("what {name} is an alias of"),
+                    reason: format!("{at} is no name that a host could have"),
+                });
             };
             at = next;
         }
-        from_wire(&at).ok_or_else(|| LookupError {
-            what: format!("what {name} is an alias of"),
-            reason: format!("{at} is no name that a host could have"),
-        })
+        let (what, reason) = (format!("what {name} is an alias of"), "there is no end".to_owned());
+        Err(LookupError { what, reason })
     }
 
     /// The addresses of a host, A and AAAA, in order.

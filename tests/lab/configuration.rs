@@ -48,11 +48,16 @@ impl Configuration {
     }
 
     /// An issuer that speaks ACME.
-    pub fn acme(mut self, name: &str, pebble: &Pebble) -> Self {
+    pub fn acme(self, name: &str, pebble: &Pebble) -> Self {
+        self.acme_with(name, pebble, "")
+    }
+
+    /// The same with lines of its own.
+    pub fn acme_with(mut self, name: &str, pebble: &Pebble, lines: &str) -> Self {
         let _ = write!(
             self.text,
             "\n[issuers.{name}]\ntype = \"acme\"\ndirectory-url = \"{}\"\ncontact = \
-             [\"mailto:hostmaster@example.nl\"]\naccept-terms = true\nca-file = \"{}\"\n",
+             [\"mailto:hostmaster@example.nl\"]\naccept-terms = true\nca-file = \"{}\"\n{lines}",
             pebble.directory_url(),
             pebble.ca_file().display()
         );

@@ -4,7 +4,7 @@ use crate::lab::Lab;
 use crate::lab::configuration::{Configuration, quick_policy};
 use crate::lab::judge::Demand;
 use crate::lab::pebble::Pebble;
-use crate::lab::{HOST, PRIMARY};
+use crate::lab::{HOST, MAIL, PRIMARY};
 use crate::stage::Stage;
 
 /// A stage whose certificate is of a Pebble, acquainted under a policy.
@@ -19,7 +19,11 @@ fn stage(policy: &str) -> (Stage, Pebble, Pebble) {
     Configuration::new(&stage.lab)
         .own_ca("house", &stage.house)
         .acme("a", &pebbles.0)
-        .acme("b", &pebbles.1)
+        .acme_with(
+            "b",
+            &pebbles.1,
+            &format!("challenge = \"http-01\"\nhttp-listen = \"{MAIL}:80\"\n"),
+        )
         .host(
             &format!("issuer = \"a\"\npolicy = \"{}\"", policy.display()),
             &stage.bundle,
@@ -95,7 +99,8 @@ fn an_unannounced_change_with_a_lagging_secondary_under_rfc7671() {
     stage.expect_records(&own_records(&stage));
 }
 
-/// The CA is away: nothing is lost, the present certificate stays, and it is tried again.
+/// The CA is away: nothing is lost, the present certificate stays, and it is tried again; with the
+/// place of the proofs delegated meanwhile to another name, as to a zone of its own.
 #[test]
 fn an_absent_ca_is_tried_again() {
     let (stage, mut a, _b) = stage("ncsc");
@@ -107,6 +112,8 @@ fn an_absent_ca_is_tried_again() {
     let status = stage.lab.status();
     assert_eq!(status["phase"], "issuing", "{status:#}");
     a.restart(&stage.lab);
+    let alias = format!("update add _acme-challenge.{HOST}. 60 CNAME proof.hosts.example.nl.\n");
+    stage.lab.bind.edit(&alias);
     let judge = stage.judge(Demand::Any);
     stage.lab.rollover(&["--wait"]).expect_code(0);
     stage.finish(judge).expect_clean(60);
