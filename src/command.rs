@@ -8,7 +8,7 @@
 mod talk;
 mod told;
 
-pub use talk::{Talk, TalkError};
+pub use talk::{Standing, Talk, TalkError};
 pub use told::{Answer, exchange, feed};
 
 use std::fmt;

@@ -127,6 +127,9 @@ pub trait Publisher: Send + Sync {
         None
     }
 
+    /// Says that nothing more is asked of it for now: what was started for it may end.
+    async fn leave(&self) {}
+
     /// Adds `value` to the TXT records at `name`, an ACME challenge; others there are left alone.
     ///
     /// # Errors

@@ -218,6 +218,7 @@ async fn show_plan(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<(), Failur
             let _ = writeln!(out, "  note:      {caveat}");
         }
     }
+    world.leave().await;
     Ok(())
 }
 
@@ -228,6 +229,7 @@ async fn show_status(
     out: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
     let reports = world.preview(None).await?;
+    world.leave().await;
     let now = world.clock.now();
     let statuses: Vec<_> =
         reports.iter().map(|(host, report)| status::Status { spec: host.spec(), report }).collect();

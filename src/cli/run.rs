@@ -116,6 +116,7 @@ async fn pass(world: &World, request: Option<Request>) -> Vec<(String, Result<Re
         });
     }
     let mut reports = passes.join_all().await;
+    world.leave().await;
     reports.sort_by(|(a, _), (b, _)| a.cmp(b));
     reports
 }

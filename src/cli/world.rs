@@ -96,6 +96,13 @@ impl World {
         Ok(Self { state_dir, clock, ledger, hosts: hosts?, notify })
     }
 
+    /// Says that the pass is over to what was started for it.
+    pub(super) async fn leave(&self) {
+        for host in &self.hosts {
+            host.leave().await;
+        }
+    }
+
     /// Looks at every host and decides, without doing anything.
     pub(super) async fn preview(
         &self,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{ChildStdin, ChildStdout};
@@ -18,6 +17,13 @@ const LINE_MAX: u64 = 1 << 20;
 /// How long a command has to end once it was told that there is no more.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// How long it is looked whether a command has said something. What it said or that it ended is known
+/// at once; this only lets the system be asked.
+const GLANCE: Duration = Duration::from_millis(1);
+
+/// How much of a line of a command's standard error is logged; a line may have no end.
+const LOGGED_LINE_MAX: u64 = 1000;
+
 /// A command that waits for the next line. Dropped, it is killed with its process group.
 pub struct Talk {
     /// The command.
@@ -26,6 +32,17 @@ pub struct Talk {
     stdin: ChildStdin,
     /// What it writes.
     stdout: BufReader<ChildStdout>,
+}
+
+/// How a command stands between two lines.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// It waits for the next line.
+    Ready,
+    /// It has ended.
+    Gone,
+    /// It said something that nobody asked for: its next line would answer nothing.
+    Chatty,
 }
 
 /// Why a command did not answer.
@@ -90,7 +107,20 @@ impl Talk {
         };
         match timeout(Duration::from_millis(limit.as_millis()), exchange).await {
             Ok(answer) => answer,
-            Err(_) => Err(TalkError::Late(limit)),
+            Err(_) => {
+                // Asked first: it may have something to put back.
+                self.group.end().await;
+                Err(TalkError::Late(limit))
+            }
+        }
+    }
+
+    /// How the command stands, before it is asked anything more.
+    pub async fn standing(&mut self) -> Standing {
+        match timeout(GLANCE, self.stdout.fill_buf()).await {
+            Err(_) => Standing::Ready,
+            Ok(Ok([]) | Err(_)) => Standing::Gone,
+            Ok(Ok(_)) => Standing::Chatty,
         }
     }
 
@@ -102,18 +132,28 @@ impl Talk {
         let ended = timeout(FAREWELL, group.child.wait()).await.is_ok();
         match ended {
             true => group.running = None,
-            false => group.signal(Signal::KILL),
+            false => group.end().await,
         }
         ended
     }
 }
 
-/// Logs what a command prints to standard error.
+/// Logs what a command prints to standard error. Of a long line the beginning is logged.
 async fn log(name: String, receiver: pipe::Receiver) {
-    let mut lines = BufReader::new(receiver).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let text: String =
-            String::from_utf8_lossy(&line).chars().filter(|c| !c.is_control()).take(1000).collect();
-        tracing::warn!(plugin = name, "{text}");
+    let mut lines = BufReader::new(receiver);
+    let mut line = Vec::new();
+    let mut goes_on = false;
+    loop {
+        line.clear();
+        let read = (&mut lines).take(LOGGED_LINE_MAX).read_until(b'\n', &mut line).await;
+        if !matches!(read, Ok(1..)) {
+            return;
+        }
+        if !goes_on {
+            let text: String =
+                String::from_utf8_lossy(&line).chars().filter(|c| !c.is_control()).collect();
+            tracing::warn!(plugin = name, "{text}");
+        }
+        goes_on = line.last() != Some(&b'\n');
     }
 }

@@ -1,15 +1,18 @@
 //! A provider of zones behind an executable: newline-delimited JSON, one request and one answer a
 //! line (the manual's section on plugins is the contract).
 //!
-//! It is started when it is first needed, and again after it failed. What it was asked and did not
-//! answer may have been done: that is as good as an update whose answer was lost.
+//! It is started when a pass first needs it, and again after it failed; at the pass's end its input
+//! ends, and so does it. What it was asked and did not answer may have been done: that is as good as
+//! an update whose answer was lost.
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use crate::command::{self, Talk, TalkError};
+use crate::command::{self, Standing, Talk, TalkError};
 use crate::name::DnsName;
 use crate::ports::{PublishError, Publisher, RrsetChange};
 use crate::time::{Span, Ttl};
@@ -120,10 +123,7 @@ impl Plugin {
     /// Asks one thing; of a new process where the last one failed.
     async fn ask(&self, request: &Value) -> Result<Value, Fault> {
         let mut process = self.process.lock().await;
-        let mut greeted = match process.take() {
-            Some(greeted) => greeted,
-            None => self.start().await?,
-        };
+        let mut greeted = self.ready(process.take()).await?;
         let line = request.to_string();
         match greeted.talk.ask(&line, self.limit).await {
             Ok(answer) => {
@@ -139,13 +139,24 @@ impl Plugin {
         }
     }
 
+    /// A process that waits for a question: this one, or a new one where it has ended. One that has
+    /// said something unasked is ended, for its next line would be taken for an answer.
+    async fn ready(&self, process: Option<Process>) -> Result<Process, Fault> {
+        let Some(mut process) = process else { return self.start().await };
+        match process.talk.standing().await {
+            Standing::Ready => Ok(process),
+            Standing::Gone => self.start().await,
+            Standing::Chatty => {
+                Err(Fault::Unasked("it answered more than it was asked".to_owned()))
+            }
+        }
+    }
+
     /// Whether the provider replaces an RRset only where it is as expected.
     async fn compares(&self) -> Result<bool, Fault> {
         let mut process = self.process.lock().await;
-        if process.is_none() {
-            *process = Some(self.start().await?);
-        }
-        Ok(process.as_ref().is_some_and(|process| process.compares))
+        let greeted = self.ready(process.take()).await?;
+        Ok(process.insert(greeted).compares)
     }
 
     /// What the provider holds: the TTL it gave, and the records as text.
@@ -236,7 +247,12 @@ impl Plugin {
         if records == present {
             return Ok(());
         }
-        self.put((zone, name, "TXT"), ttl, &present, &records).await
+        self.put((zone, name, "TXT"), ttl, &present, &records).await?;
+        if !self.compares().await? && !same_texts(&self.get(zone, name, "TXT").await?.1, &records) {
+            let what = "it said that it replaced the RRset, and reads it back as another";
+            return Err(Fault::Unanswered(what.to_owned()));
+        }
+        Ok(())
     }
 
     /// A fault, as it is to be acted upon.
@@ -268,6 +284,14 @@ fn quoted(value: &str) -> String {
 /// Whether a TXT record says `value`, in quotation marks or not.
 fn says(record: &str, value: &str) -> bool {
     record.trim_matches('"') == value
+}
+
+/// Whether two TXT RRsets are the same, in any order, in quotation marks or not.
+fn same_texts(one: &[String], other: &[String]) -> bool {
+    let values = |records: &[String]| -> BTreeSet<String> {
+        records.iter().map(|record| record.trim_matches('"').to_owned()).collect()
+    };
+    values(one) == values(other)
 }
 
 /// Something a plugin said, not longer than anybody wants to read.
@@ -317,6 +341,14 @@ impl Publisher for Plugin {
 
     fn longest_delay(&self) -> Span {
         self.limit + DELAY_BEYOND_LIMIT
+    }
+
+    async fn leave(&self) {
+        if let Some(process) = self.process.lock().await.take()
+            && !process.talk.end().await
+        {
+            tracing::warn!(plugin = self.name, "it did not exit at the end of its input: killed");
+        }
     }
 
     async fn caveat(&self) -> Option<String> {

@@ -91,9 +91,13 @@ impl Prover {
             Operation::Remove => true,
         };
         if remove {
-            return Ok(self.publisher.remove_txt(&zone, owner, value).await?);
+            let removed = self.publisher.remove_txt(&zone, owner, value).await;
+            self.publisher.leave().await;
+            return Ok(removed?);
         }
-        self.publisher.add_txt(&zone, owner, value, TTL).await?;
+        let added = self.publisher.add_txt(&zone, owner, value, TTL).await;
+        self.publisher.leave().await;
+        added?;
         let start = self.clock.now();
         let ignored = &self.ignored_name_servers;
         while !self.dns.txt_is_everywhere(owner, value, ignored).await {

@@ -178,6 +178,11 @@ impl HostPass {
         self.ports.publisher.caveat().await
     }
 
+    /// Says that the pass is over to what was started for it.
+    pub async fn leave(&self) {
+        self.ports.publisher.leave().await;
+    }
+
     /// Refuses a request that makes no sense for this host, before anything is done.
     ///
     /// # Errors
