@@ -23,7 +23,7 @@ run() {
 }
 
 run installing --install "$package"
-for path in /usr/bin/rollover /lib/systemd/system/rollover.service \
+for path in /usr/bin/rollover /usr/libexec/rollover/dns-powerdns /lib/systemd/system/rollover.service \
   /lib/systemd/system/rollover.timer /etc/rollover/rollover.toml.example \
   /usr/share/man/man1/rollover.1.gz /usr/share/man/man1/rollover-plan.1.gz \
   /usr/share/man/man5/rollover.toml.5.gz /usr/share/man/man5/rollover-policy.5.gz \

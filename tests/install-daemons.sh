@@ -6,6 +6,7 @@ set -euo pipefail
 packages=(
   bind9 bind9-utils bind9-dnsutils # the primary, its tools, dig, delv
   nsd                              # the secondary
+  knot pdns-server pdns-backend-sqlite3 # other primaries
   unbound                          # the resolvers of the world
   pebble                           # ACME CAs
   postfix                          # the mail server

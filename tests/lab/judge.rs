@@ -52,8 +52,23 @@ impl Judge {
         Self::start_at(lab, demand, super::HOST, &lab.options.addresses)
     }
 
+    /// The same where these are the name servers of the mail server's zone.
+    pub fn start_asking(lab: &Lab, demand: Demand, servers: &[&str]) -> Self {
+        Self::start_whole(lab, demand, (super::HOST, &lab.options.addresses), servers)
+    }
+
     /// The same for another mail server, at port 25 of these addresses.
     pub fn start_at(lab: &Lab, demand: Demand, host: &str, addresses: &[String]) -> Self {
+        Self::start_whole(lab, demand, (host, addresses), &[PRIMARY, SECONDARY])
+    }
+
+    /// Sends a judge to work on a mail server, filling caches from these name servers.
+    fn start_whole(
+        lab: &Lab,
+        demand: Demand,
+        (host, addresses): (&str, &[String]),
+        servers: &[&str],
+    ) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/judge.py");
         let log = lab.path(&format!("judge-{host}-{demand:?}.jsonl"));
         let owner = format!("_25._tcp.{host}.");
@@ -65,7 +80,7 @@ impl Judge {
         for resolver in [RESOLVER, LATE_RESOLVER] {
             command.args(["--resolver", resolver]);
         }
-        for server in [PRIMARY, SECONDARY] {
+        for server in servers {
             command.args(["--server", server]);
         }
         if demand == Demand::Each {

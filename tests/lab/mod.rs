@@ -10,16 +10,19 @@
 
 pub mod authority;
 pub mod bind;
+pub mod child;
 pub mod configuration;
 pub mod daemon;
 pub mod dovecot;
 pub mod exim;
 pub mod judge;
+pub mod knot;
 pub mod mail;
 pub mod namespace;
 pub mod nginx;
 pub mod nsd;
 pub mod pebble;
+pub mod powerdns;
 pub mod sshd;
 pub mod tool;
 pub mod unbound;

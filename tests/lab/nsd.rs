@@ -14,18 +14,27 @@ pub struct Nsd {
 }
 
 impl Nsd {
-    /// Starts the secondary, and waits until it serves the zone.
+    /// Starts the secondary of `example.nl.`, and waits until it serves the zone.
     pub fn start(namespace: &Namespace, directory: &Path) -> Self {
+        Self::start_for(namespace, directory, ("example.nl.", SECONDARY, PRIMARY))
+    }
+
+    /// Starts a secondary of a zone, given its own address and its primary's.
+    pub fn start_for(
+        namespace: &Namespace,
+        directory: &Path,
+        (zone, address, primary): (&str, &str, &str),
+    ) -> Self {
         std::fs::create_dir_all(directory).expect("NSD's directory");
         let path = directory.display();
         let text = format!(
-            "server:\n  ip-address: {SECONDARY}\n  server-count: 1\n  username: \"\"\n  chroot: \
+            "server:\n  ip-address: {address}\n  server-count: 1\n  username: \"\"\n  chroot: \
              \"\"\n  zonesdir: \"{path}\"\n  database: \"\"\n  pidfile: \"{path}/nsd.pid\"\n  \
              xfrdfile: \"{path}/xfrd.state\"\n  xfrdir: \"{path}\"\n  zonelistfile: \
              \"{path}/zone.list\"\n  xfrd-reload-timeout: 0\n  verbosity: 1\n  \
              hide-version: yes\nremote-control:\n  control-enable: no\nzone:\n  name: \
-             example.nl.\n  zonefile: example.nl.zone\n  request-xfr: {PRIMARY}@53 NOKEY\n  \
-             allow-notify: {PRIMARY} NOKEY\n  provide-xfr: 127.0.0.0/8 NOKEY\n"
+             {zone}\n  zonefile: {zone}zone\n  request-xfr: {primary}@53 NOKEY\n  \
+             allow-notify: 127.0.0.0/8 NOKEY\n  provide-xfr: 127.0.0.0/8 NOKEY\n"
         );
         let file = directory.join("nsd.conf");
         std::fs::write(&file, text).expect("nsd.conf");
@@ -35,11 +44,11 @@ impl Nsd {
         daemon.wait_until("the secondary serves the zone", || {
             let output = namespace
                 .command("dig")
-                .args([&format!("@{SECONDARY}"), "example.nl.", "SOA", "+short", "+norecurse"])
+                .args([&format!("@{address}"), zone, "SOA", "+short", "+norecurse"])
                 .args(["+time=1", "+tries=1"])
                 .output()
                 .expect("dig runs");
-            String::from_utf8_lossy(&output.stdout).contains("ns1.example.nl.")
+            String::from_utf8_lossy(&output.stdout).contains("hostmaster.")
         });
         Self { daemon }
     }

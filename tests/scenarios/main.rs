@@ -22,6 +22,7 @@ mod init;
 mod killed;
 mod notices;
 mod plugin;
+mod primaries;
 mod reload;
 mod renewal;
 mod services;
