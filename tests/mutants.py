@@ -25,6 +25,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # How long the tests of one mutant may take, in seconds, building included.
 LIMIT = 600
 
+# How far the tests look, further than in every run: lives that are drawn, and what operators change
+# their minds about half-way.
+SEEDS = {"ROLLOVER_SEEDS": "300"}
+MINDS = {"ROLLOVER_FAULTS": "0", "ROLLOVER_CHANGES_OF_MIND": "1"}
+
 # What a test says that killed a mutant, and what that is called in the table.
 SIGNS = [
     ("a sender is stranded", "stranded"),
@@ -66,6 +71,7 @@ DECIDE = "src/rollover/decide.rs"
 SITUATION = "src/rollover/situation.rs"
 ACT = "src/pass/act.rs"
 EXACT = model("with_waits_that_are_exact")
+MINDED = model("under_dane_ee")
 
 MUTANTS = [
     # The gates.
@@ -179,12 +185,12 @@ MUTANTS = [
     Mutant("putting-back-without-end", DECIDE,
            "        if bundle == target {\n",
            "        if false && bundle == target {\n",
-           model("under_dane_ee")),
+           MINDED),
     Mutant("putting-in-place-without-end", DECIDE,
            "            return self.act(Action::Repeat { bundle: target, because });",
            "            let _ = because;\n"
            "            return self.act(Action::Deploy { bundle: target });",
-           model("under_dane_ee")),
+           MINDED),
     Mutant("never-finishes", DECIDE,
            "            Publication::Done => self.finish(),\n        }\n    }\n\n"
            "    /// What follows where a rollover leads out of DANE.",
@@ -222,6 +228,7 @@ def run_tests(scratch: Path, mutant: Mutant) -> tuple[int | None, str]:
     target, names = mutant.test
     command = ["cargo", "test", "--locked", "--test", target, names, "--", "--nocapture"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ROLLOVER_")}
+    environment |= MINDS if mutant.test == MINDED else SEEDS
     environment |= {"CARGO_TARGET_DIR": str(scratch / "target"), "RUST_BACKTRACE": "0",
                     "CARGO_TERM_COLOR": "never"}
     process = subprocess.Popen(command, cwd=scratch, env=environment, text=True,

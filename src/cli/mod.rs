@@ -7,6 +7,7 @@
 
 pub mod args;
 pub mod check;
+mod countdown;
 pub mod demo;
 mod history;
 mod hook;

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::args::Cli;
+use super::countdown::Countdown;
 use super::report::Stays;
 use super::world::World;
 use super::{Failure, notices, report};
@@ -42,6 +43,7 @@ pub(super) async fn run(
     let mut request = cli.start.request();
     let mut pause = PAUSE_MIN;
     let mut said = BTreeMap::new();
+    let countdown = Countdown::new(cli.global.quiet);
     let mut first = true;
     loop {
         let reports = match lock(world) {
@@ -77,7 +79,8 @@ pub(super) async fn run(
         }
         let acted = waiting.iter().any(|report| !report.events.is_empty());
         pause = if acted { PAUSE_MIN } else { pause.times(3).fraction(1, 2).min(PAUSE_MAX) };
-        world.clock.sleep(sleep_for(&waiting, world.clock.now().wall, pause)).await;
+        let span = sleep_for(&waiting, world.clock.now().wall, pause);
+        countdown.sleep(&*world.clock, &waiting, span).await;
     }
 }
 

@@ -65,6 +65,23 @@ impl Lab {
         }
     }
 
+    /// Runs the tool to its end on a terminal of its own; all that is written there.
+    pub fn rollover_on_terminal(&self, arguments: &[&str]) -> Run {
+        let tool = self.tool(arguments);
+        let words = std::iter::once(tool.get_program()).chain(tool.get_args());
+        let words: Vec<String> =
+            words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+        command.env("TERM", "xterm").stdin(Stdio::null());
+        let output = command.output().expect("script runs");
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Starts the tool, to be killed or waited for.
     pub fn start_rollover(&self, arguments: &[&str]) -> Child {
         let mut command = self.tool(arguments);

@@ -109,3 +109,14 @@ fn tlsa_prints_the_records_of_a_file_and_of_the_live_server() {
     let shown = stage.lab.rollover(&["policy", "show", "template"]).expect_code(0).out;
     assert!(shown.contains("ttl-multiple"), "{shown}");
 }
+
+/// Long waits show themselves on a terminal, and nowhere else.
+#[test]
+fn a_terminal_shows_the_time_that_is_left() {
+    let stage = Stage::usual("dane-ee");
+    let arguments = ["--renew", "--host", HOST, "--wait"];
+    let run = stage.lab.rollover_on_terminal(&arguments).expect_code(0);
+    assert!(run.out.contains("mail.example.nl: ") && run.out.contains(" left: "), "{}", run.out);
+    let run = stage.lab.rollover(&arguments).expect_code(0);
+    assert!(!run.out.contains(" left: ") && run.err.is_empty(), "{}{}", run.out, run.err);
+}
