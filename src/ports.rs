@@ -373,6 +373,11 @@ pub trait Issuer: Send + Sync {
     /// `None` where the chain does not hold it.
     fn trust_anchor(&self, chain: &Chain) -> Option<Certificate>;
 
+    /// Whether its certificates are for trials, so that nobody trusts its roots.
+    fn is_for_trials(&self) -> bool {
+        false
+    }
+
     /// The moment at which the issuer wants this certificate of its own replaced (ARI, RFC 9773), where
     /// it says so. Never fails: an issuer that cannot be asked advises what it advised before.
     async fn advised(&self, _certificate: &Certificate, _ask: Ask) -> Option<Timestamp> {

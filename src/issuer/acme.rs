@@ -190,6 +190,11 @@ impl Issuer for Acme {
         verify::trust_anchor(chain, self.anchor)
     }
 
+    /// CAs have no way to say so; those that have such a server name it "staging" in its URL.
+    fn is_for_trials(&self) -> bool {
+        self.directory.to_ascii_lowercase().contains("staging")
+    }
+
     async fn advised(&self, certificate: &Certificate, ask: Ask) -> Option<Timestamp> {
         let now = self.around.clock.now().wall;
         if ask == Ask::WhereDue && self.advices.is_due(certificate, now) {

@@ -4,6 +4,8 @@
 //! out. So a chain is judged as they judge it, with the certificate that `2 1 1` will name as the
 //! trust anchor, whatever the machine's own list of roots says.
 
+use std::sync::LazyLock;
+
 use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use webpki::{
     ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, RawPublicKeyEntity, anchor_from_trusted_cert,
@@ -226,6 +228,30 @@ pub(super) fn trust_anchor(chain: &Chain, choice: AnchorChoice) -> Option<Certif
     .cloned()
 }
 
+/// Whether a chain leads to a root that this machine trusts: whether others than DANE clients may
+/// trust it as well.
+pub(crate) fn is_public(chain: &Chain) -> bool {
+    leads_to(chain, system_roots())
+}
+
+/// Whether a chain leads to one of `roots`.
+fn leads_to(chain: &Chain, roots: &[Certificate]) -> bool {
+    chain.certificates().iter().any(|certificate| {
+        roots
+            .iter()
+            .any(|root| root.spki() == certificate.spki() || is_signed_by(certificate, root))
+    })
+}
+
+/// The roots that this machine trusts, read once; those that cannot be read are left out.
+pub(super) fn system_roots() -> &'static [Certificate] {
+    static ROOTS: LazyLock<Vec<Certificate>> = LazyLock::new(|| {
+        let found = rustls_native_certs::load_native_certs().certs;
+        found.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
+    });
+    &ROOTS
+}
+
 /// `chain` with the root above it, where one of `known` is that root and it was not sent.
 pub(super) fn with_root(chain: Chain, known: &[Certificate]) -> Chain {
     let mut certificates = chain.certificates().to_vec();
@@ -376,6 +402,15 @@ mod tests {
         }
         let stranger = f.chain(&[&f.leaf, &Family::new().sub]);
         assert_eq!(trust_anchor(&stranger, AnchorChoice::IssuingCa), None);
+    }
+
+    #[test]
+    fn a_chain_is_public_by_signature_and_not_by_name() {
+        let (f, stranger) = (Family::new(), Family::new());
+        let short = f.chain(&[&f.leaf, &f.sub]);
+        assert!(leads_to(&short, &[stranger.root.clone(), f.root.clone()]));
+        assert!(!leads_to(&short, &[stranger.root]));
+        assert!(!is_public(&short));
     }
 
     #[test]

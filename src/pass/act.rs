@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{HostPass, PassError, Progress};
+use super::{HostPass, PassError, Progress, trial};
 use crate::keys::PrivateKey;
 use crate::pki::{Chain, KeyType, Sha256Digest};
 use crate::ports::{
@@ -241,6 +241,10 @@ impl HostPass {
             key: self.ports.ledger.load_key(&Sha256Digest::of(&key.spki))?,
             replaces: progress.state.present_leaf(key_type),
         };
+        let present = progress.state.current().and_then(|bundle| bundle.chains().next());
+        if let Some(report) = trial::refusal(&**port, &issuer, present) {
+            return Ok(self.fail(progress, Step::Issue, report, event)?);
+        }
         match port.issue(&order).await {
             Ok(chain) => {
                 let anchor = port.trust_anchor(&chain);

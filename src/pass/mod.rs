@@ -8,6 +8,7 @@
 mod act;
 mod brought;
 mod look;
+mod trial;
 
 pub use self::act::DONE;
 

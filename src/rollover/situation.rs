@@ -15,6 +15,9 @@ use crate::policy::{BeforeExpiry, OnRenewal};
 use crate::time::{Moment, Span, Timestamp};
 use crate::tlsa::{TlsaOwner, TlsaRrset, Usage};
 
+/// A certificate is not renewed before it is a day old, or has lived a tenth of its life.
+const ADVICE_EARLIEST: Span = Span::from_seconds(86_400);
+
 /// A certificate is renewed a tenth of its life before its end, whatever its issuer advises.
 const ADVICE_LATEST: BeforeExpiry = BeforeExpiry::Fraction { numerator: 1, denominator: 10 };
 
@@ -82,8 +85,13 @@ impl Situation<'_> {
         let by_date = bundle.chains().map(|chain| {
             let leaf = chain.leaf();
             match self.intent.advised.get(&chain.id()) {
-                // The issuer's wish wins, but for one that would let the certificate expire.
-                Some(at) => (*at).min(ADVICE_LATEST.due(leaf.not_before(), leaf.not_after())),
+                // The issuer's wish wins, but for one that would let the certificate expire, or
+                // have it replaced again and again.
+                Some(at) => {
+                    let (from, until) = (leaf.not_before(), leaf.not_after());
+                    let earliest = from + ADVICE_EARLIEST.min(until.since(from).fraction(1, 10));
+                    (*at).max(earliest).min(ADVICE_LATEST.due(from, until))
+                }
                 None => self.spec.policy.before_expiry.due(leaf.not_before(), leaf.not_after()),
             }
         });

@@ -15,7 +15,7 @@ use crate::config::AnchorChoice;
 use crate::issuer::orders::{GivenUp, Placed, Record, Step, certificates};
 use crate::issuer::verify;
 use crate::name::DnsName;
-use crate::pki::{Certificate, Chain};
+use crate::pki::Chain;
 use crate::ports::Order;
 
 /// One order on its way.
@@ -273,7 +273,7 @@ impl<'a> Errand<'a> {
     /// The chain with the root above it: one of the known anchors, or of the machine's roots.
     fn up_to_root(&self, chain: Chain) -> Result<Chain, Failure> {
         let mut known = self.acme.known.clone();
-        known.extend(machine_roots());
+        known.extend_from_slice(verify::system_roots());
         let whole = verify::with_root(chain, &known);
         match verify::trust_anchor(&whole, AnchorChoice::Root) {
             Some(_) => Ok(whole),
@@ -348,10 +348,4 @@ impl<'a> Errand<'a> {
 fn is_below(chain: &Chain, name: &str) -> bool {
     let top = chain.certificates().last();
     top.is_some_and(|top| verify::issuer_common_name(top).as_deref() == Some(name))
-}
-
-/// The roots that this machine trusts; those that cannot be read are left out.
-fn machine_roots() -> Vec<Certificate> {
-    let found = rustls_native_certs::load_native_certs().certs;
-    found.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
 }
