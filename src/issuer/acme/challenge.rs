@@ -1,5 +1,5 @@
 //! Proof of control over names: by TXT records (dns-01, RFC 8555, section 8.4) or by HTTP (http-01,
-//! section 8.3, see [`http_proof`](super::http_proof)).
+//! section 8.3, see [`http_proof`]).
 //!
 //! The CA may ask any name server of the zone, so it is called only when all of them answer right:
 //! a proof that fails costs an order, and counts against the CA's limits. What is published is on
