@@ -23,6 +23,8 @@ mod policy;
 pub mod policy_check;
 mod report;
 mod run;
+#[cfg(test)]
+mod said;
 mod status;
 pub mod tlsa;
 mod world;
