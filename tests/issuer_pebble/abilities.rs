@@ -53,6 +53,16 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Pebble's directory as its front would say it, with more in it.
+async fn directory(lab: &Lab, extend: impl FnOnce(&mut serde_json::Value)) -> String {
+    let text = lab.front.fetch(lab.pebble.address, "/dir").await;
+    let mut directory = serde_json::from_str(&text).unwrap();
+    extend(&mut directory);
+    // What is asked for next goes through the front again.
+    let (behind, front) = (lab.pebble.address.to_string(), lab.front.address.to_string());
+    directory.to_string().replace(&behind, &front)
+}
+
 #[tokio::test]
 async fn a_name_is_proved_by_a_listener_that_is_there_only_meanwhile() {
     let lab = Lab::start(&CALM).await;
@@ -166,12 +176,8 @@ async fn a_profile_is_asked_for_where_the_ca_has_it() {
     let expected = "the CA has no profile `tlsserver`, only none at all";
     assert!(error.message.contains(expected), "{error}");
 
-    let mut directory: serde_json::Value =
-        serde_json::from_str(&lab.front.fetch(lab.pebble.address, "/dir").await).unwrap();
-    directory["meta"]["profiles"] = json!({ "classic": "as ever", "tlsserver": "short" });
-    // What is asked for next goes through the front again.
-    let (behind, front) = (lab.pebble.address.to_string(), lab.front.address.to_string());
-    let text = directory.to_string().replace(&behind, &front);
+    let profiles = json!({ "classic": "as ever", "tlsserver": "short" });
+    let text = directory(&lab, |directory| directory["meta"]["profiles"] = profiles).await;
     lab.front.plan(move |_, line| match line.contains("/dir") {
         true => answer("200 OK", "", &text),
         false => Action::Pass,
@@ -196,11 +202,8 @@ fn window(start: &str, end: &str) -> Action {
 #[tokio::test]
 async fn the_ca_says_when_to_renew_and_is_told_what_is_replaced() {
     let lab = Lab::start(&CALM).await;
-    let mut directory: serde_json::Value =
-        serde_json::from_str(&lab.front.fetch(lab.pebble.address, "/dir").await).unwrap();
-    directory["renewalInfo"] = json!(format!("https://{}/ari", lab.front.address));
-    let (behind, front) = (lab.pebble.address.to_string(), lab.front.address.to_string());
-    let text = directory.to_string().replace(&behind, &front);
+    let ari = format!("https://{}/ari", lab.front.address);
+    let text = directory(&lab, |directory| directory["renewalInfo"] = json!(ari)).await;
     let plan = |start: &'static str, end: &'static str| {
         let text = text.clone();
         move |_: usize, line: &str| match line {
@@ -239,11 +242,8 @@ async fn the_ca_says_when_to_renew_and_is_told_what_is_replaced() {
 #[tokio::test]
 async fn a_window_that_moved_to_the_past_means_now_and_a_silent_ca_nothing() {
     let lab = Lab::start(&CALM).await;
-    let mut directory: serde_json::Value =
-        serde_json::from_str(&lab.front.fetch(lab.pebble.address, "/dir").await).unwrap();
-    directory["renewalInfo"] = json!(format!("https://{}/ari", lab.front.address));
-    let (behind, front) = (lab.pebble.address.to_string(), lab.front.address.to_string());
-    let text = directory.to_string().replace(&behind, &front);
+    let ari = format!("https://{}/ari", lab.front.address);
+    let text = directory(&lab, |directory| directory["renewalInfo"] = json!(ari)).await;
     let chain = lab.acme().issue(&mail("first")).await.unwrap();
     let said = [
         ("2031-01-01T00:00:00Z", "2031-01-03T00:00:00Z"),
