@@ -56,6 +56,7 @@ fn change_ca(scene: &mut Scene) {
 #[test]
 fn its_own_cron_line_carries_it_through_changes_of_ca() {
     let mut scene = Scene::new("ncsc");
+    scene.pebble.refuse_no_nonces(&scene.stage.lab);
     // With its default kind of key, which is another than ours.
     register(&scene);
     let judge = scene.judge();

@@ -15,6 +15,8 @@ pub struct Pebble {
     directory: PathBuf,
     /// Where it listens.
     port: u16,
+    /// Of a hundred nonces, how many it refuses on purpose.
+    refused_nonces: &'static str,
 }
 
 impl Pebble {
@@ -34,7 +36,7 @@ impl Pebble {
             port + 1000
         );
         std::fs::write(directory.join("config.json"), text).expect("Pebble's configuration");
-        let mut pebble = Self { daemon: None, directory, port };
+        let mut pebble = Self { daemon: None, directory, port, refused_nonces: "5" };
         pebble.restart(lab);
         pebble
     }
@@ -45,7 +47,7 @@ impl Pebble {
         let mut command = lab.namespace.command("pebble");
         command.arg("-config").arg(self.directory.join("config.json"));
         command.args(["-strict", "-dnsserver", &format!("{RESOLVER}:53")]);
-        command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "5");
+        command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", self.refused_nonces);
         let mut daemon = Daemon::start("Pebble", command, &self.directory.join("log"));
         let (port, script) = (
             self.port.to_string(),
@@ -56,6 +58,13 @@ impl Pebble {
             probe.args(["-c", script, &port]).output().is_ok_and(|o| o.status.success())
         });
         self.daemon = Some(daemon);
+    }
+
+    /// Starts it again, and refuses no nonce from now on: for clients that give up at the first, and
+    /// leave their proof in the zone.
+    pub fn refuse_no_nonces(&mut self, lab: &Lab) {
+        self.refused_nonces = "0";
+        self.restart(lab);
     }
 
     /// Ends it.
