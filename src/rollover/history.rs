@@ -65,10 +65,11 @@ impl Content {
 /// Who may serve a version.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Service {
-    /// Its update was about to be sent, and no server has been seen with it: it may appear until
-    /// `longest_delay` has passed.
+    /// Its update was about to be sent, or the primary holds it, and no server has been seen with it.
+    /// It may appear as long as the primary holds it, and until `longest_delay` has passed.
     Sent {
-        /// The moment before the update was sent.
+        /// The moment before the update was sent, or before one that takes its place; or when it was
+        /// first seen at the primary.
         at: Moment,
         /// How long an update can be under way.
         longest_delay: Span,
@@ -139,12 +140,20 @@ pub fn hold(ttl: Ttl, timing: &Timing) -> Span {
 
 impl History {
     /// Takes in what one look showed, which was over at `at`. `served` are the chains that were
-    /// presented in the same look.
-    pub fn observe(&mut self, sight: &OwnerSight, served: &BTreeSet<ChainId>, at: Moment) {
+    /// presented in the same look, and `longest_delay` is how long an update can be under way.
+    pub fn observe(
+        &mut self,
+        sight: &OwnerSight,
+        served: &BTreeSet<ChainId>,
+        at: Moment,
+        longest_delay: Span,
+    ) {
         let OwnerSight::Seen(answers) = sight else {
             return;
         };
         let seen = served_rrsets(answers);
+        let coming = only_at_primary(answers);
+        let shown: Vec<_> = seen.iter().filter(|rrset| Some(*rrset) != coming).collect();
         if self.versions.is_empty() {
             if seen.is_empty() {
                 return;
@@ -152,22 +161,28 @@ impl History {
             let content = Content::Unknown { ttl: Ttl::default(), fits: served.clone() };
             self.versions.push(Version::new(content, Service::Ongoing { since: at }));
         }
-        for rrset in &seen {
+        for rrset in &shown {
             if !self.versions.iter().any(|version| version.rrset() == Some(rrset)) {
-                let service = Service::Ongoing { since: at };
-                self.versions.push(Version::new(Content::Rrset(rrset.clone()), service));
+                let content = Content::Rrset((*rrset).clone());
+                self.versions.push(Version::new(content, Service::Ongoing { since: at }));
             }
         }
         for version in &mut self.versions {
             version.raise_unknown_ttl(&seen);
-            version.observe_service(&seen, at);
+            version.observe_service(&shown, at);
+        }
+        if let Some(coming) = coming {
+            self.expect(coming, at, longest_delay);
         }
         self.observe_serials(answers);
         let complete = is_complete(answers);
         let gone: Vec<bool> = self
             .versions
             .iter()
-            .map(|version| complete && self.servers_not_past(version, answers).next().is_none())
+            .map(|version| {
+                let is_coming = coming.is_some() && version.rrset() == coming;
+                complete && !is_coming && self.servers_not_past(version, answers).next().is_none()
+            })
             .collect();
         for (version, gone) in self.versions.iter_mut().zip(gone) {
             if gone {
@@ -233,13 +248,31 @@ impl History {
 
     /// Notes that an update to `rrset` is about to be sent.
     pub fn intend(&mut self, rrset: &TlsaRrset, at: Moment, longest_delay: Span) {
+        // What the primary lets go of may be under way to others as long as an update can be.
+        for version in &mut self.versions {
+            if let Service::Sent { at: sent, .. } = &mut version.service {
+                *sent = at;
+            }
+        }
         let service = Service::Sent { at, longest_delay };
         match self.versions.iter_mut().find(|version| version.rrset() == Some(rrset)) {
             None => self.versions.push(Version::new(Content::Rrset(rrset.clone()), service)),
             Some(version) => {
-                if !matches!(version.service, Service::Ongoing { .. }) {
-                    version.service = service;
-                    version.serial = None;
+                if matches!(version.service, Service::Ended { .. }) {
+                    (version.service, version.serial) = (service, None);
+                }
+            }
+        }
+    }
+
+    /// Takes in what the primary alone holds: servers are about to come to it, once more perhaps.
+    fn expect(&mut self, rrset: &TlsaRrset, at: Moment, longest_delay: Span) {
+        let service = Service::Sent { at, longest_delay };
+        match self.versions.iter_mut().find(|version| version.rrset() == Some(rrset)) {
+            None => self.versions.push(Version::new(Content::Rrset(rrset.clone()), service)),
+            Some(version) => {
+                if !matches!(version.service, Service::Sent { .. }) {
+                    (version.service, version.serial) = (service, None);
                 }
             }
         }
@@ -278,14 +311,14 @@ impl History {
 
 impl Version {
     /// Takes in which RRsets were served in a look.
-    fn observe_service(&mut self, seen: &[TlsaRrset], at: Moment) {
-        if self.rrset().is_some_and(|rrset| seen.contains(rrset)) {
+    fn observe_service(&mut self, shown: &[&TlsaRrset], at: Moment) {
+        if self.rrset().is_some_and(|rrset| shown.contains(&rrset)) {
             if !matches!(self.service, Service::Ongoing { .. }) {
                 self.service = Service::Ongoing { since: at };
             }
             return;
         }
-        let same = |rrset: &TlsaRrset| seen.iter().any(|other| other.records == rrset.records);
+        let same = |rrset: &TlsaRrset| shown.iter().any(|other| other.records == rrset.records);
         if matches!(self.service, Service::Sent { .. }) && self.rrset().is_some_and(same) {
             // It was applied, under a TTL of the server's own choice: nothing is under way any more.
             self.service = Service::Ended { at };
@@ -328,6 +361,16 @@ fn served_rrsets(answers: &OwnerAnswers) -> Vec<TlsaRrset> {
         rrsets.push(rrset);
     }
     rrsets
+}
+
+/// What the primary alone holds: the others are about to come to it.
+///
+/// Where some server shows the same records, it has arrived there, under a TTL of the server's own
+/// choice.
+fn only_at_primary(answers: &OwnerAnswers) -> Option<&TlsaRrset> {
+    let held = answers.at_primary.as_ref().ok()?;
+    let mut shown = answers.answers.values().filter_map(Answer::rrset);
+    shown.all(|rrset| rrset.records != held.records).then_some(held)
 }
 
 /// Whether every authoritative server gave an answer that can be relied on.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::history::{Content, Service, Until, Version};
 use super::presentable::Presentable;
 use super::spec::HostSpec;
-use super::state::{HostState, Kind};
+use super::state::HostState;
 use crate::pki::ChainId;
 use crate::time::{Moment, Ttl};
 use crate::tlsa::{Fit, TlsaOwner, TlsaRrset};
@@ -67,6 +67,15 @@ fn served<'a>(
     state.served.possible(spec.policy.timing.drain, now).map(|(chain, _)| chain)
 }
 
+/// How well an RRset and a chain have to fit now: as the policy asks. To be rid at once of what was
+/// compromised, and is still presented, can cost a combination, but never the last record that fits.
+fn degree(spec: &HostSpec, state: &HostState, now: &Moment) -> Fit {
+    match served(spec, state, now).any(|chain| state.bars_chain(chain)) {
+        true => Fit::Any,
+        false => spec.policy.fit,
+    }
+}
+
 /// Every way in which a sender could meet a chain that its RRset does not fit, now.
 pub fn gaps(spec: &HostSpec, state: &HostState, now: &Moment) -> Vec<Gap> {
     let mut gaps = Vec::new();
@@ -99,6 +108,7 @@ pub fn obstacles(
     now: &Moment,
 ) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
+    let degree = degree(spec, state, now);
     for owner in &spec.owners {
         let Some(history) = state.histories.get(owner).filter(|h| !h.versions.is_empty()) else {
             obstacles.push(Obstacle::never_seen(owner, now));
@@ -108,7 +118,7 @@ pub fn obstacles(
             let present = served(spec, state, now)
                 .map(|chain| fit_of(&version.content, chain, owner, now))
                 .max();
-            let required = present.unwrap_or(Some(spec.policy.fit)).min(Some(spec.policy.fit));
+            let required = present.unwrap_or(Some(degree)).min(Some(degree));
             let stands =
                 |chain: &Presentable| fit_of(&version.content, chain, owner, now) < required;
             if chains.iter().any(stands) {
@@ -130,11 +140,6 @@ pub fn stranded_by(
     rrset: &TlsaRrset,
     now: &Moment,
 ) -> Vec<ChainId> {
-    // To bar a record at once can cost a combination, but never the last record that fits.
-    let degree = match state.rollover.as_ref().map(|rollover| rollover.kind) {
-        Some(Kind::Compromise) => Fit::Any,
-        Some(_) | None => spec.policy.fit,
-    };
     let published: Vec<&Version> = state
         .histories
         .get(owner)
@@ -144,6 +149,7 @@ pub fn stranded_by(
         .filter(|(_, until)| *until == Until::Unseen)
         .map(|(version, _)| version)
         .collect();
+    let degree = degree(spec, state, now);
     served(spec, state, now)
         .filter(|chain| {
             let present = published.iter().map(|v| fit_of(&v.content, chain, owner, now)).max();

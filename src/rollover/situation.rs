@@ -361,10 +361,14 @@ impl Situation<'_> {
                 ttl: version.content.ttl(),
                 until,
             }],
-            (Until::Unseen, Service::Sent { at, longest_delay }) => vec![Reason::UnderWay {
-                owner: owner.clone(),
-                until: self.now.until_elapsed(&at, longest_delay).unwrap_or(self.now.wall),
-            }],
+            (Until::Unseen, Service::Sent { at, longest_delay }) => {
+                let held = state::at_primary(self.seen, owner);
+                if let Some(held) = held.filter(|held| version.rrset() == Some(held)) {
+                    return self.servers_without(owner, held);
+                }
+                let until = self.now.until_elapsed(&at, longest_delay).unwrap_or(self.now.wall);
+                vec![Reason::UnderWay { owner: owner.clone(), until }]
+            }
             (Until::Unseen, _) => self.servers_with(owner, version),
         }
     }

@@ -293,7 +293,7 @@ impl HostState {
             self.served.presences.iter().map(|presence| presence.chain.id()).collect();
         for (owner, sight) in &seen.owners {
             let history = self.histories.entry(owner.clone()).or_default();
-            history.observe(sight, &served, seen.at);
+            history.observe(sight, &served, seen.at, spec.longest_delay);
             history.forget_expired(&spec.policy.timing, &seen.at);
         }
         self.served.forget_ended(spec.policy.timing.drain, &seen.at);
@@ -321,6 +321,18 @@ impl HostState {
     /// Whether `record` names a key or CA that is barred.
     pub fn bars(&self, record: &Record) -> bool {
         self.barred.iter().any(|barred| barred.names(record))
+    }
+
+    /// Whether a chain is of a key or CA that is barred.
+    pub fn bars_chain(&self, chain: &Presentable) -> bool {
+        let is_of = |barred: &Barred| match (barred.usage, chain) {
+            (Usage::DaneEe, _) => barred.certificate.spki() == chain.spki(),
+            (Usage::DaneTa, Presentable::Issued(chain)) => {
+                chain.authorities().iter().any(|ca| ca.spki() == barred.certificate.spki())
+            }
+            (Usage::DaneTa, Presentable::Expected(_)) => false,
+        };
+        self.barred.iter().any(is_of)
     }
 
     /// The issuer of the next certificate: the operator's word, else the configuration's.

@@ -106,7 +106,7 @@ impl Host {
             external: BTreeSet::new(),
             tlsa_ttl: None,
             foreign_records: ForeignRecords::Keep,
-            longest_delay: Span::from_seconds(360),
+            longest_delay: LONGEST_DELAY,
         };
         let installed = Installed {
             key_type: KeyType::EcdsaP256,
@@ -211,6 +211,9 @@ fn answers(servers: &[Option<&TlsaRrset>], primary: &TlsaRrset) -> OwnerSight {
     })
 }
 
+/// How long an update can be under way.
+const LONGEST_DELAY: Span = Span::from_seconds(360);
+
 /// What two servers answered from copies of the zone with these serial numbers.
 fn copies(first: (&TlsaRrset, u32), second: (&TlsaRrset, u32)) -> OwnerSight {
     let OwnerSight::Seen(mut answers) = answers(&[Some(first.0), Some(second.0)], first.0) else {
@@ -232,16 +235,16 @@ fn a_secondary_that_lags_may_still_come_to_what_was_taken_back() {
     let run = |serials: [u32; 3]| {
         let [first, second, third] = serials;
         let mut history = History::default();
-        history.observe(&copies((&old, first), (&old, first)), &served, at(0));
-        history.intend(&bridge, at(10), Span::from_seconds(360));
-        history.observe(&copies((&bridge, second), (&old, first)), &served, at(20));
-        history.intend(&old, at(30), Span::from_seconds(360));
-        history.observe(&copies((&old, third), (&old, first)), &served, at(40));
+        history.observe(&copies((&old, first), (&old, first)), &served, at(0), LONGEST_DELAY);
+        history.intend(&bridge, at(10), LONGEST_DELAY);
+        history.observe(&copies((&bridge, second), (&old, first)), &served, at(20), LONGEST_DELAY);
+        history.intend(&old, at(30), LONGEST_DELAY);
+        history.observe(&copies((&old, third), (&old, first)), &served, at(40), LONGEST_DELAY);
         let cached = |history: &History, now| {
             history.cached(&timing, &at(now)).any(|(version, _)| version.rrset() == Some(&bridge))
         };
         let lagging = cached(&history, 100_000);
-        history.observe(&copies((&old, third), (&old, third)), &served, at(50));
+        history.observe(&copies((&old, third), (&old, third)), &served, at(50), LONGEST_DELAY);
         (lagging, cached(&history, 50 + 60), cached(&history, 50 + 61))
     };
     assert_eq!(run([1, 2, 3]), (true, true, false), "until it has caught up");
@@ -263,18 +266,18 @@ fn a_version_is_cached_until_its_ttl_after_the_last_server_let_go() {
         let version = history.versions.iter().find(|v| v.rrset() == Some(rrset)).unwrap();
         version.cached_until(&timing, &at(now))
     };
-    history.observe(&answers(&[Some(&old), Some(&old)], &old), &served, at(0));
-    history.intend(&new, at(10), Span::from_seconds(360));
+    history.observe(&answers(&[Some(&old), Some(&old)], &old), &served, at(0), LONGEST_DELAY);
+    history.intend(&new, at(10), LONGEST_DELAY);
     assert_eq!(until(&history, &new, 10), Some(Until::Unseen), "cached before it is sent");
-    history.observe(&answers(&[Some(&new), Some(&old)], &new), &served, at(20));
+    history.observe(&answers(&[Some(&new), Some(&old)], &new), &served, at(20), LONGEST_DELAY);
     assert_eq!(until(&history, &old, 20), Some(Until::Unseen), "a server lags");
-    history.observe(&answers(&[Some(&new), None], &new), &served, at(5000));
+    history.observe(&answers(&[Some(&new), None], &new), &served, at(5000), LONGEST_DELAY);
     assert_eq!(until(&history, &old, 5000), Some(Until::Unseen), "silence is not consent");
-    history.observe(&answers(&[Some(&new), Some(&new)], &new), &served, at(6000));
+    history.observe(&answers(&[Some(&new), Some(&new)], &new), &served, at(6000), LONGEST_DELAY);
     assert_eq!(until(&history, &old, 6000), Some(Until::At(at(6000 + 3601).wall)));
     assert_eq!(until(&history, &old, 6000 + 3600), Some(Until::At(at(6000 + 3601).wall)));
     assert_eq!(until(&history, &old, 6000 + 3601), None);
-    history.observe(&answers(&[Some(&new), Some(&old)], &new), &served, at(7000));
+    history.observe(&answers(&[Some(&new), Some(&old)], &new), &served, at(7000), LONGEST_DELAY);
     assert_eq!(until(&history, &old, 7000), Some(Until::Unseen), "it came back");
 }
 
@@ -286,19 +289,45 @@ fn an_update_that_was_never_seen_may_be_under_way_until_it_cannot() {
     let (old, new) = (rrset("3 1 1 00"), rrset("3 1 1 01"));
     let mut history = History::default();
     let sight = answers(&[Some(&old), Some(&old)], &old);
-    history.observe(&sight, &BTreeSet::new(), at(0));
+    history.observe(&sight, &BTreeSet::new(), at(0), LONGEST_DELAY);
     let before = history.clone();
-    history.intend(&new, at(10), Span::from_seconds(360));
+    history.intend(&new, at(10), LONGEST_DELAY);
     let mut retracted = history.clone();
     retracted.retract(&new, &before);
     assert_eq!(retracted, before, "an update that was surely without effect is forgotten");
     let cached = |history: &History, now| {
         history.cached(&timing, &at(now)).any(|(version, _)| version.rrset() == Some(&new))
     };
-    history.observe(&sight, &BTreeSet::new(), at(300));
+    history.observe(&sight, &BTreeSet::new(), at(300), LONGEST_DELAY);
     assert!(cached(&history, 100_000), "it may still be applied");
-    history.observe(&sight, &BTreeSet::new(), at(370));
+    history.observe(&sight, &BTreeSet::new(), at(370), LONGEST_DELAY);
     assert!(cached(&history, 370 + 60) && !cached(&history, 370 + 61));
+}
+
+/// Behind a hidden primary: what it holds is about to come, however long the servers take, and what it
+/// has let go of may be on its way for as long as an update can be.
+#[test]
+fn what_the_primary_alone_holds_is_about_to_come() {
+    let timing = Host::settled("dane-ee").spec.policy.timing;
+    let rrset = |text: &str| TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(60));
+    let (old, edited, new) = (rrset("3 1 1 00"), rrset("3 1 1 01"), rrset("3 1 1 02"));
+    let mut history = History::default();
+    let mut cached = |servers: &TlsaRrset, primary: &TlsaRrset, seconds| {
+        let sight = answers(&[Some(servers), Some(servers)], primary);
+        history.observe(&sight, &BTreeSet::new(), at(seconds), LONGEST_DELAY);
+        if seconds == 10_000 {
+            history.intend(&new, at(seconds), LONGEST_DELAY);
+        }
+        history.cached(&timing, &at(seconds)).any(|(version, _)| version.rrset() == Some(&edited))
+    };
+    assert!(!cached(&old, &old, 0));
+    assert!(cached(&old, &edited, 10), "no server shows it yet");
+    assert!(cached(&old, &edited, 10_000), "hours later neither");
+    assert!(cached(&old, &new, 10_010), "it was replaced, and may still be under way");
+    assert!(cached(&new, &new, 10_359), "until the longest delay has passed");
+    assert!(cached(&new, &new, 10_360));
+    assert!(cached(&new, &new, 10_360 + 60), "and then for its TTL");
+    assert!(!cached(&new, &new, 10_360 + 61));
 }
 
 /// What was there before the first look fits what was served then, and nothing else.
@@ -308,7 +337,7 @@ fn at_first_sight_something_unknown_is_cached_for_one_ttl() {
     let mut history = History::default();
     let rrset = TlsaRrset::new([host.house.record()], Ttl::from_seconds(3600));
     let served = BTreeSet::from([host.chain.id()]);
-    history.observe(&answers(&[Some(&rrset), Some(&rrset)], &rrset), &served, at(0));
+    history.observe(&answers(&[Some(&rrset), Some(&rrset)], &rrset), &served, at(0), LONGEST_DELAY);
     let unknown = |now| {
         let timing = host.spec.policy.timing;
         let unknown = |v: &super::history::Version| matches!(v.content, Content::Unknown { .. });
@@ -368,6 +397,30 @@ fn bridges() {
         key-reuse     ca stolen   2 1 1 other, 3 1 1 old
     "#]];
     wanted.assert_eq(&table);
+}
+
+/// An operator who asks for another CA while a stolen key is still presented: the records that name it
+/// by its CA alone stay enough, though the policy wants more.
+#[test]
+fn a_change_of_ca_goes_on_from_a_stolen_key() {
+    for policy in ["dane-ee", "current-next", "rfc7671"] {
+        let mut host = Host::settled(policy);
+        let chain = host.chain.clone();
+        host.begin(&Request::CompromisedKey);
+        let by_ca = BTreeSet::from([host.house.record()]);
+        let _ = host.decide(None, &by_ca, &[&chain], at(100_010));
+        host.begin(&Request::NewCa(Some("other".to_owned())));
+        let decision = host.decide(None, &by_ca, &[&chain], at(100_020));
+        let Decision::Act(Action::Publish { changes, .. }) = decision else {
+            panic!("{policy}: {decision:?}")
+        };
+        let bridge = changes[0].desired.records.clone();
+        assert!(bridge.contains(&host.house.record()), "{policy}: {}", host.named(&bridge));
+        let decision = host.decide(None, &bridge, &[&chain], at(100_030));
+        assert!(matches!(decision, Decision::Wait(_)), "{policy}: {decision:?}");
+        let decision = host.decide(None, &bridge, &[&chain], at(104_000));
+        assert!(matches!(decision, Decision::Act(Action::Issue { .. })), "{policy}: {decision:?}");
+    }
 }
 
 /// What is decided first, in words, from a settled host.

@@ -6,17 +6,17 @@
 
 use std::sync::Arc;
 
-use super::chance::Seeded;
+use super::chance::{Chooser as _, Seeded};
+use super::edit;
 use super::pool::{Authority, Pool};
 use super::ports::{Port, Scene};
-use super::world::{Constants, Stranded, TTL, World};
-use crate::pass::PassError;
+use super::world::{Constants, Stranded, World};
+use crate::pass::{PassError, Report};
 use crate::pki::KeyType;
 use crate::policy::Policy;
 use crate::ports::Clock as _;
 use crate::rollover::action::{Decision, Request};
-use crate::time::{Span, Timestamp, Ttl};
-use crate::tlsa::{Association, Record, TlsaRrset};
+use crate::time::{Span, Timestamp};
 
 /// How many times an operator asks for something in one life.
 const REQUESTS: u64 = 12;
@@ -69,10 +69,12 @@ pub enum Mishap {
         story: String,
     },
     /// Everything works, and the rollover does not end.
-    #[error("in a fair world it does not end: {decision}")]
+    #[error("in a fair world it does not end: {decision}; before that:\n{story}")]
     Endless {
         /// The last decision.
         decision: String,
+        /// What the program did before that.
+        story: String,
     },
     /// The program gave up.
     #[error("{0}")]
@@ -93,6 +95,8 @@ struct Living<'a> {
     adversary: &'a Adversary,
     /// The stage.
     port: Port<Seeded>,
+    /// Whether the operator hardly ever waits for the end of what was asked for.
+    is_fickle: bool,
     /// What came of it so far.
     life: Life,
 }
@@ -126,17 +130,24 @@ impl Adversary {
     ///
     /// Where a sender was stranded, or a rollover never ends.
     pub async fn live(&self, seed: u64) -> Result<Life, Mishap> {
-        let world = World::new(Arc::clone(&self.constants));
+        let mut world = World::new(Arc::clone(&self.constants));
+        let mut chooser = Seeded::new(seed);
+        world.primary_is_hidden = chooser.below(3) == 0;
+        let is_fickle = chooser.below(3) == 0;
+        if chooser.below(2) == 0 {
+            // Somebody was at the zone just before the program sees it first.
+            edit::by_hand(&mut world, &mut chooser, None);
+        }
         let scene = Scene {
             world,
-            chooser: Seeded::new(seed),
+            chooser,
             pace: 100,
             sleeper: Box::new(|world, _, span| world.pass_time(span)),
             events: Vec::new(),
         };
         let port = Port::new(scene);
         let began = port.scene().world.now;
-        let mut living = Living { adversary: self, port, life: Life::default() };
+        let mut living = Living { adversary: self, port, is_fickle, life: Life::default() };
         living.first_look().await?;
         for _ in 0..REQUESTS {
             living.disturb(seed);
@@ -147,6 +158,14 @@ impl Adversary {
         living.life.span = living.port.scene().world.now.since(began);
         Ok(living.life)
     }
+}
+
+/// What a pass came to, with what holds it.
+fn described(report: &Report) -> String {
+    let failures = report.state.failures.values().map(|failure| failure.message.as_str());
+    let attention = report.attention.iter().map(|problem| problem.message.as_str());
+    let lines: Vec<_> = failures.chain(attention).collect();
+    format!("{:?}\n{}", report.decision, lines.join("\n"))
 }
 
 impl Living<'_> {
@@ -164,6 +183,9 @@ impl Living<'_> {
 
     /// What the operator asks for next.
     fn request(&self) -> Request {
+        if self.is_fickle && self.below(3) == 0 {
+            return Request::Abort;
+        }
         match self.below(12) {
             0..=3 => Request::Renew,
             4..=7 => Request::NewCa(Some(self.issuer())),
@@ -215,7 +237,9 @@ impl Living<'_> {
     /// Asks for something, and makes passes for it. Half-way the next request may come.
     async fn pursue(&mut self) -> Result<(), Mishap> {
         let mut asked = Some(self.request());
-        let patience = if self.below(3) == 0 { 1 + self.below(6) } else { PATIENCE.into() };
+        let gives_up = self.below(if self.is_fickle { 8 } else { 3 });
+        let gives_up = if self.is_fickle { gives_up != 0 } else { gives_up == 0 };
+        let patience = if gives_up { 1 + self.below(6) } else { PATIENCE.into() };
         for _ in 0..patience {
             if !self.pass(asked.take()).await? {
                 break;
@@ -234,7 +258,8 @@ impl Living<'_> {
     /// Days or a minute in which nobody asks for anything.
     fn pass_idle_time(&self) -> Result<(), Mishap> {
         let seconds = match self.below(3) {
-            0 => 86_400 * self.below(60),
+            0 if !self.is_fickle => 86_400 * self.below(60),
+            0 => 0,
             _ => self.below(120),
         };
         self.port.scene().world.pass_time(Span::from_seconds(seconds));
@@ -247,7 +272,11 @@ impl Living<'_> {
     /// can compare nothing but wall clocks across a start: one life has jumps, or starts.
     fn disturb(&mut self, seed: u64) {
         match self.below(4) {
-            0 => self.edit_by_hand(),
+            0 => {
+                let mut scene = self.port.scene();
+                let Scene { world, chooser, .. } = &mut *scene;
+                edit::by_hand(world, chooser, None);
+            }
             1 => {
                 let jump = i64::try_from(self.below(7_200_000)).unwrap_or(0) - 3_600_000;
                 let world = &mut self.port.scene().world;
@@ -263,38 +292,6 @@ impl Living<'_> {
         self.life.disturbances += 1;
     }
 
-    /// Somebody changes the zone by hand, so that what is presented still fits.
-    ///
-    /// Two things are left out, since nobody could know of them: an edit that stops mail by itself,
-    /// and another TTL for the same records while an update is under way that replaces them before
-    /// anybody looks (RFC 2136 has no prerequisite for a TTL).
-    fn edit_by_hand(&self) {
-        let drawn = self.below(3);
-        let byte = u8::try_from(self.below(256)).unwrap_or(0);
-        let mut scene = self.port.scene();
-        let Scene { world, chooser, .. } = &mut *scene;
-        if !world.under_way.is_empty() || world.primary.is_absent() {
-            return;
-        }
-        let mut edited = world.primary.clone();
-        match drawn {
-            0 => edited.ttl = Ttl::from_seconds(TTL.as_seconds() * 3),
-            1 => {
-                edited.records.pop_first();
-            }
-            _ => {
-                // Of a kind that the policy has: where each combination counts, one of another kind
-                // fits nothing, and it is the operator's wish that it stays.
-                let parameters = world.constants.policy.records[0];
-                let data = vec![byte; 32];
-                edited.records.insert(Record::from(Association { parameters, data }));
-            }
-        }
-        if !edited.records.is_empty() && world.fits_what_is_presented(&edited) {
-            world.apply(TlsaRrset::new(edited.records, edited.ttl), chooser);
-        }
-    }
-
     /// A fair world at the end: what is in flight ends.
     async fn end_fairly(&mut self) -> Result<(), Mishap> {
         {
@@ -303,36 +300,45 @@ impl Living<'_> {
             for server in &mut scene.world.servers {
                 server.silent_until = Timestamp::MIN;
             }
+            for processes in &mut scene.world.processes {
+                processes.silent_until = Timestamp::MIN;
+            }
         }
         let mut decision = String::new();
         for _ in 0..PATIENCE {
             let report = self.port.host(&self.adversary.given).run(None).await?;
+            if !report.is_in_flight() && !matches!(report.decision, Decision::Stuck(_)) {
+                self.life.finished += 1;
+                return self.expect_nobody_stranded();
+            }
+            decision = described(&report);
             if matches!(report.decision, Decision::Stuck(_)) {
                 // What is asked for next was compromised: the operator has to choose another CA.
                 let other = Request::NewCa(Some(self.issuer()));
                 let _ = self.port.host(&self.adversary.given).run(Some(other)).await;
-                continue;
+            } else {
+                self.pass_time_until(report.wake(), Span::from_seconds(3600));
+                self.expect_nobody_stranded()?;
             }
-            if !report.is_in_flight() {
-                self.life.finished += 1;
-                return self.expect_nobody_stranded();
-            }
-            self.pass_time_until(report.wake(), Span::from_seconds(60));
-            self.expect_nobody_stranded()?;
-            decision = format!("{:?}", report.decision);
         }
-        Err(Mishap::Endless { decision })
+        Err(Mishap::Endless { decision, story: self.story() })
     }
 
-    /// Fails if some sender met a pair that does not fit.
-    fn expect_nobody_stranded(&self) -> Result<(), Mishap> {
+    /// What the program did last.
+    fn story(&self) -> String {
         let scene = self.port.scene();
-        let Some(stranded) = scene.world.stranded.clone() else { return Ok(()) };
         let last = scene.events.len().saturating_sub(12);
         let line = |event: &crate::ports::Event| {
             format!("  {} {}: {}", event.at, event.action, event.result)
         };
         let story: Vec<String> = scene.events[last..].iter().map(line).collect();
-        Err(Mishap::Stranded { stranded: Box::new(stranded), story: story.join("\n") })
+        story.join("\n")
+    }
+
+    /// Fails if some sender met a pair that does not fit.
+    fn expect_nobody_stranded(&self) -> Result<(), Mishap> {
+        let stranded = self.port.scene().world.stranded.clone();
+        let stranded = stranded.map(Box::new);
+        stranded.map_or(Ok(()), |stranded| Err(Mishap::Stranded { stranded, story: self.story() }))
     }
 }

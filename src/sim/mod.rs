@@ -13,6 +13,7 @@
 
 pub mod adversary;
 pub mod chance;
+mod edit;
 mod fingerprint;
 pub mod model;
 pub mod pool;

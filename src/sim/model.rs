@@ -240,7 +240,7 @@ impl Chooser for Script {
             return chance == Chance::Follows;
         }
         let counts = chance.is_fault();
-        if chance == Chance::MeetsElder || counts && !self.may_fail {
+        if chance.is_only_drawn() || counts && !self.may_fail {
             return false;
         }
         let happens = self.lines.get(self.trail.len()).copied().unwrap_or(false);
@@ -257,8 +257,8 @@ impl Chooser for Script {
         Lag::UntilTold
     }
 
-    fn span_below(&mut self, _: Span) -> Span {
-        Span::ZERO
+    fn below(&mut self, _: u64) -> u64 {
+        0
     }
 }
 

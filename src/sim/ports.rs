@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::chance::{Chance, Chooser};
+use super::edit;
 use super::pool::{Authority, HOST};
 use super::world::{ADDRESSES, LONGEST_DELAY, NEGATIVE_TTL, World};
 use crate::config::{DeployConfig, FilesConfig, ForeignRecords, HostConfig, Place, Service};
@@ -252,9 +253,12 @@ impl<C: Chooser + 'static> Publisher for Port<C> {
             what: "the records".to_owned(),
             reason: "the answer was lost".to_owned(),
         };
-        {
+        let answer = {
             let mut scene = self.scene();
             let Scene { world, chooser, .. } = &mut *scene;
+            if chooser.happens(Chance::EditsBetween) {
+                edit::by_hand(world, chooser, Some(&change.observed));
+            }
             if world.primary.records != change.observed.records {
                 let (server, what) = ("the primary".to_owned(), "the records".to_owned());
                 return Err(PublishError::Conflict { server, what });
@@ -265,15 +269,14 @@ impl<C: Chooser + 'static> Publisher for Port<C> {
             }
             if chooser.happens(Chance::UpdateTarries) {
                 world.delay(change.observed.clone(), desired, chooser);
-                return Err(unanswered());
+                Err(unanswered())
+            } else {
+                world.apply(desired, chooser);
+                if chooser.happens(Chance::LosesAnswer) { Err(unanswered()) } else { Ok(()) }
             }
-            world.apply(desired, chooser);
-            if chooser.happens(Chance::LosesAnswer) {
-                return Err(unanswered());
-            }
-        }
+        };
         self.may_crash().await;
-        Ok(())
+        answer
     }
 
     fn longest_delay(&self) -> Span {
@@ -398,14 +401,18 @@ impl<C: Chooser + 'static> Probe for Port<C> {
         let mut scene = self.scene();
         scene.take(5);
         let Scene { world, chooser, .. } = &mut *scene;
-        if chooser.happens(Chance::ProbeFails) {
-            return Sight::Silent { reason: "no answer".to_owned() };
-        }
         let number = match listener.address.ip() {
             IpAddr::V4(address) => usize::from(address.octets()[3]),
             IpAddr::V6(_) => 0,
         };
+        if chooser.happens(Chance::CutOff) {
+            let silence = chooser.span_below(Span::from_seconds(600));
+            world.processes[number].silent_until = world.now + silence;
+        }
         let processes = &world.processes[number];
+        if chooser.happens(Chance::ProbeFails) || world.now < processes.silent_until {
+            return Sight::Silent { reason: "no answer".to_owned() };
+        }
         let mut shown: BTreeSet<PresentedChain> = BTreeSet::new();
         let of_family = |chains: &BTreeMap<KeyType, Chain>, family: KeyFamily| -> Vec<_> {
             let same = chains.iter().filter(|(key_type, _)| key_type.family() == family);

@@ -53,6 +53,8 @@ pub struct Processes {
     pub elder: Option<(BTreeMap<KeyType, Chain>, Timestamp)>,
     /// When it will read the file; `None`: when it is told to.
     reading: Option<Option<Timestamp>>,
+    /// Until when nobody who probes them from here gets an answer.
+    pub silent_until: Timestamp,
 }
 
 /// A pair that did not fit: senders that hold the RRset and meet the chain do not deliver.
@@ -81,6 +83,8 @@ pub struct World {
     pub primary: TlsaRrset,
     /// The serial number of its zone.
     pub serial: Serial,
+    /// Whether the primary is none of the authoritative servers: each of them may lag.
+    pub primary_is_hidden: bool,
     /// Updates whose answer was lost: when they are applied (`None`: when the world is told to), what
     /// they expect, what they bring, and until when that can happen.
     pub under_way: Vec<(Option<Timestamp>, TlsaRrset, TlsaRrset, Timestamp)>,
@@ -88,7 +92,7 @@ pub struct World {
     pub servers: Vec<Server>,
     /// Per RRset that some cache may hold, until when.
     pub cached: BTreeMap<TlsaRrset, Timestamp>,
-    /// The RRsets that were published while something was barred: to bar what was stolen may cost a
+    /// The RRsets that were published, or about to be, while something was barred: to bar what was stolen may cost a
     /// combination, but never the last record that fits.
     pub barring: BTreeSet<TlsaRrset>,
     /// What the file holds that the mail server reads.
@@ -150,7 +154,8 @@ impl World {
             coming: Vec::new(),
             silent_until: Timestamp::MIN,
         };
-        let processes = Processes { shown: chains, elder: None, reading: None };
+        let silent_until = Timestamp::MIN;
+        let processes = Processes { shown: chains, elder: None, reading: None, silent_until };
         let now = Timestamp::from_seconds(1_800_000_000);
         let mut world = Self {
             now,
@@ -159,6 +164,7 @@ impl World {
             booted: now - Span::from_seconds(86_400),
             primary,
             serial: Serial(1),
+            primary_is_hidden: false,
             under_way: Vec::new(),
             servers: vec![server; SERVERS],
             cached: BTreeMap::new(),
@@ -210,15 +216,17 @@ impl World {
         self.settle();
     }
 
-    /// Takes an update at the primary: the first server at once, the others when they will.
+    /// Takes an update at the primary: the first server at once, where it is the primary itself, and
+    /// the others when they will.
     pub fn apply(&mut self, rrset: TlsaRrset, chooser: &mut dyn Chooser) {
         self.primary = rrset.clone();
         self.serial = Serial(self.serial.0.wrapping_add(1));
         for (number, server) in self.servers.iter_mut().enumerate() {
-            let at = match (number, chooser.server_lag()) {
-                (0, _) => Some(self.now),
-                (_, Lag::For(lag)) => Some(self.now + lag),
-                (_, Lag::UntilTold) => None,
+            let is_primary = number == 0 && !self.primary_is_hidden;
+            let at = match chooser.server_lag() {
+                _ if is_primary => Some(self.now),
+                Lag::For(lag) => Some(self.now + lag),
+                Lag::UntilTold => None,
             };
             server.coming.push((at, rrset.clone(), self.serial));
         }
@@ -277,7 +285,9 @@ impl World {
     /// Tells the processes behind every address to read the file.
     pub fn reload(&mut self, chooser: &mut dyn Chooser) {
         for number in 0..self.processes.len() {
-            self.tell_to_read(number, chooser);
+            if !chooser.happens(Chance::MissesReload) {
+                self.tell_to_read(number, chooser);
+            }
         }
         self.settle();
     }
@@ -362,10 +372,15 @@ impl World {
         }
         self.fill_caches();
         self.cached.retain(|_, until| now < *until);
-        if !self.ledger.barred.is_empty() {
-            self.barring.extend(self.cached.keys().cloned());
+        let under_way = self.under_way.iter().map(|(_, _, desired, _)| desired);
+        let coming = self.servers.iter().flat_map(|server| &server.coming);
+        let coming = coming.map(|(_, rrset, _)| rrset);
+        let current: BTreeSet<_> =
+            self.cached.keys().chain(under_way).chain(coming).cloned().collect();
+        match self.ledger.barred.is_empty() {
+            true => self.barring.retain(|rrset| current.contains(rrset)),
+            false => self.barring = current,
         }
-        self.barring.retain(|rrset| self.cached.contains_key(rrset));
         self.judge();
     }
 
