@@ -154,6 +154,16 @@ pub(super) enum Trouble {
     Secret(#[from] SecretError),
 }
 
+/// The kind of SQLite's failure. The memory that readers and writers share is a file: that it cannot
+/// grow means that the disk is full, though SQLite counts it among the failures of a disk.
+fn kind_of_sqlite(error: &rusqlite::Error) -> Option<ErrorCode> {
+    let extended = error.sqlite_error().map(|code| code.extended_code);
+    match extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) {
+        true => Some(ErrorCode::DiskFull),
+        false => error.sqlite_error_code(),
+    }
+}
+
 /// What SQLite's failure means.
 fn explain(error: &rusqlite::Error) -> String {
     let said = if let rusqlite::Error::SqliteFailure(_, Some(said)) = error {
@@ -161,7 +171,7 @@ fn explain(error: &rusqlite::Error) -> String {
     } else {
         error.to_string()
     };
-    match error.sqlite_error_code() {
+    match kind_of_sqlite(error) {
         Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged: {said}"),
         Some(ErrorCode::NotADatabase) => "it is not an SQLite database".to_owned(),
         Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
@@ -271,7 +281,7 @@ fn begin_anew(ledger: &Path) -> String {
 
 /// What to do about a failure of SQLite's.
 fn hint_on_sqlite(error: &rusqlite::Error, ledger: &Path) -> String {
-    let advice = match error.sqlite_error_code() {
+    let advice = match kind_of_sqlite(error) {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => restore(ledger),
         Some(ErrorCode::DiskFull) => hint_on_system(io::ErrorKind::StorageFull).to_owned(),
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
