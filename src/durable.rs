@@ -64,6 +64,11 @@ impl DurableError {
         move |source| Self { action, path: path.to_owned(), source }
     }
 
+    /// What kind of failure of the system's it was.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+
     /// What was tried, with which path, and what the system said, in one line.
     pub fn describe(&self) -> String {
         format!("{self}: {}", self.source)
@@ -180,14 +185,14 @@ pub fn remove(path: &Path) -> Result<(), DurableError> {
 ///
 /// With the step that failed. Nothing is left of it then.
 pub fn stage(path: &Path, contents: &[u8], access: Access) -> Result<Staged, DurableError> {
-    let mut staged = tempfile::Builder::new()
+    let staged = tempfile::Builder::new()
         .prefix(&staged_prefix(path))
         .suffix(STAGED_SUFFIX)
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(parent(path))
-        .map_err(DurableError::of("create a file beside", path))?;
-    staged.write_all(contents).map_err(DurableError::of("write", path))?;
-    let file = staged.as_file();
+        .map_err(|error| DurableError::of("create a file beside", path)(plain(&error)))?;
+    let mut file = staged.as_file();
+    file.write_all(contents).map_err(DurableError::of("write", path))?;
     if access.owner.is_some() || access.group.is_some() {
         fchown(file, access.owner, access.group)
             .map_err(DurableError::of("set the owner and group of", path))?;
@@ -197,6 +202,13 @@ pub fn stage(path: &Path, contents: &[u8], access: Access) -> Result<Staged, Dur
         .map_err(DurableError::of("set the mode of", path))?;
     file.sync_all().map_err(DurableError::of("sync", path))?;
     Ok(Staged { file: staged, path: path.to_owned() })
+}
+
+/// What the system said, without the passing name that was tried.
+fn plain(error: &io::Error) -> io::Error {
+    let within = error.get_ref().and_then(std::error::Error::source);
+    let said = within.and_then(|e| e.downcast_ref::<io::Error>()).and_then(io::Error::raw_os_error);
+    said.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 /// What the name of every staged file ends with.

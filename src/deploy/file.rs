@@ -24,7 +24,7 @@ pub(super) fn failed(
 
 /// A failed durable write.
 pub(super) fn not_written(error: &DurableError) -> DeployError {
-    DeployError::Write { reason: error.describe() }
+    DeployError::Write { reason: error.describe(), kind: error.kind() }
 }
 
 /// Who owns the files, and who may do what with them: the names of the configuration looked up.

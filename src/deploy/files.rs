@@ -1,6 +1,6 @@
 //! The deployer that writes files and runs a reload command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
@@ -54,7 +54,7 @@ impl Files {
 
     /// Puts credentials in place.
     fn write(&self, credentials: &[Credential]) -> Result<(), DeployError> {
-        let access = file::access(&self.config)?;
+        let access = file::access(&self.config).map_err(DeployError::before_any_change)?;
         match &self.config.place {
             Place::ChainFiles(files) => self.write_chain_files(files, credentials, access),
             Place::Separate { certificate_file, key_file } => match credentials {
@@ -73,19 +73,16 @@ impl Files {
         credentials: &[Credential],
         access: Access,
     ) -> Result<(), DeployError> {
-        let placed = place::in_chain_files(files, &self.key_types, credentials)?;
-        for path in placed.keys() {
+        let placed = place::in_chain_files(files, &self.key_types, credentials)
+            .map_err(DeployError::before_any_change)?;
+        let stage = |(path, credential): (&&Path, &&Credential)| {
             file::refuse_link(path)?;
             durable::sweep(path);
-        }
-        let staged: Result<Vec<_>, _> = placed
-            .iter()
-            .map(|(path, credential)| {
-                let content = bundle::key_and_chain(credential);
-                durable::stage(path, content.as_bytes(), access)
-            })
-            .collect();
-        for staged in staged.map_err(|error| file::not_written(&error))? {
+            let content = bundle::key_and_chain(credential);
+            durable::stage(path, content.as_bytes(), access).map_err(|e| file::not_written(&e))
+        };
+        let staged: Result<Vec<_>, _> = placed.iter().map(stage).collect();
+        for staged in staged.map_err(DeployError::before_any_change)? {
             staged.put().map_err(|error| file::not_written(&error))?;
         }
         Ok(())

@@ -67,21 +67,8 @@ pub(super) fn switch(
     access: Access,
 ) -> Result<(), DeployError> {
     let store = Store::of(certificate_file, key_file);
-    let standing = store.look()?;
-    create_directory(&store.directory)?;
-    if standing == Standing::Unlinked
-        && let Some(present) = store.pair()?
-    {
-        let number = store.add(&present, access)?;
-        store.use_generation(number)?;
-        store.link()?;
-    }
+    let number = store.prepare(credential, access).map_err(DeployError::before_any_change)?;
     let before = store.in_use();
-    let new = Pair {
-        certificate: bundle::chain(credential).into_bytes().into(),
-        key: bundle::key(credential).as_bytes().to_vec().into(),
-    };
-    let number = store.add(&new, access)?;
     store.use_generation(number)?;
     store.link()?;
     store.forget_all_but(&[Some(number), before]);
@@ -176,6 +163,25 @@ impl<'a> Store<'a> {
     /// Switches to a generation.
     fn use_generation(&self, number: u64) -> Result<(), DeployError> {
         point(&self.directory.join(CURRENT), Path::new(&number.to_string()))
+    }
+
+    /// Writes a new generation, and returns its number. Files that are not links of ours yet become
+    /// links to what they hold, so that certificate and key can be switched together.
+    fn prepare(&self, credential: &Credential, access: Access) -> Result<u64, DeployError> {
+        let standing = self.look()?;
+        create_directory(&self.directory)?;
+        if standing == Standing::Unlinked
+            && let Some(present) = self.pair()?
+        {
+            let number = self.add(&present, access)?;
+            self.use_generation(number)?;
+            self.link()?;
+        }
+        let new = Pair {
+            certificate: bundle::chain(credential).into_bytes().into(),
+            key: bundle::key(credential).as_bytes().to_vec().into(),
+        };
+        self.add(&new, access)
     }
 
     /// Makes links of both files.

@@ -356,7 +356,7 @@ impl Deployer for Ssh {
                 1 => faults.join("; "),
                 _ => format!("{}; no machine was changed", faults.join("; ")),
             };
-            return Err(DeployError::NotBegun { reason });
+            return Err(DeployError::Machines { reason }.before_any_change());
         }
         let switched = self.switch(&contents).await;
         if switched.iter().any(|outcome| outcome.result.is_err()) {

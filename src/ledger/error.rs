@@ -241,7 +241,7 @@ impl Trouble {
                 path.display()
             ),
             Self::System { source, .. } => hint_on_system(source.kind()).to_owned(),
-            Self::Durable(error) => hint_on_system(kind(error)).to_owned(),
+            Self::Durable(error) => hint_on_system(error.kind()).to_owned(),
             Self::Missing { path, .. } | Self::Content { path, .. } => format!(
                 "restore `{}` from a backup; where there is none, {}",
                 path.display(),
@@ -320,10 +320,4 @@ pub(super) fn hint_on_system(kind: io::ErrorKind) -> &'static str {
         io::ErrorKind::PermissionDenied => "run it as the user who owns the state directory",
         _ => "see that the state directory is there, whole, and on a disk that works",
     }
-}
-
-/// What kind of failure of the system a failed write was.
-fn kind(error: &DurableError) -> io::ErrorKind {
-    let source = std::error::Error::source(error).and_then(|e| e.downcast_ref::<io::Error>());
-    source.map_or(io::ErrorKind::Other, io::Error::kind)
 }

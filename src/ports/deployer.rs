@@ -1,5 +1,7 @@
 //! Certificates and keys, put where a mail server reads them.
 
+use std::io;
+
 use async_trait::async_trait;
 
 use crate::keys::PrivateKey;
@@ -65,6 +67,8 @@ pub enum DeployError {
     Write {
         /// What was tried, with which file, and what the system said.
         reason: String,
+        /// What kind of failure of the system's it was.
+        kind: io::ErrorKind,
     },
     /// A file does not hold what it should.
     #[error("{path} does not hold a key and its chain: {reason}")]
@@ -96,11 +100,13 @@ pub enum DeployError {
         /// Which, and why; and what became of the others.
         reason: String,
     },
-    /// Some of several machines could not be prepared, so that none was changed.
+    /// A file or a machine could not be prepared, so that nothing was changed anywhere.
     #[error("{reason}")]
     NotBegun {
         /// Which, and why.
         reason: String,
+        /// What the operator can do about it.
+        hint: &'static str,
     },
     /// What is in place cannot be read back: the configuration names no way.
     #[error("what is in place cannot be read back")]
@@ -113,15 +119,24 @@ impl DeployError {
         matches!(self, Self::NotBegun { .. })
     }
 
+    /// The same failure, where it came before anything was changed.
+    pub fn before_any_change(self) -> Self {
+        Self::NotBegun { reason: self.to_string(), hint: self.hint() }
+    }
+
     /// What the operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Write {
+                kind: io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, ..
+            } => "free some space on the disk of that file; the next pass tries again",
             Self::File { .. } | Self::Write { .. } | Self::Content { .. } => {
                 "mend what the message names; the next pass tries again"
             }
+            Self::NotBegun { hint, .. } => hint,
             Self::NoPlace { .. } => "name a file for each of `key-types`",
             Self::Reload { .. } => "mend the command or the mail server; the next pass tries again",
-            Self::Machines { .. } | Self::NotBegun { .. } => {
+            Self::Machines { .. } => {
                 "see that `ssh -o BatchMode=yes MACHINE true` works for the user that runs \
                  rollover, and what the message says of the machine; one that is gone for good is \
                  taken out of `machines`. The next pass tries again"

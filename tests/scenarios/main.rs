@@ -18,6 +18,7 @@ mod emergency;
 mod entry;
 mod exec;
 mod faults;
+mod ground;
 mod init;
 mod killed;
 mod notices;
