@@ -14,7 +14,7 @@ use crate::config::{
     NotifyConfig,
 };
 use crate::deploy::{Exec, Files, Ssh};
-use crate::dns::{Anchors, Authority, Plugin, PluginSettings, Rfc2136, TsigKey};
+use crate::dns::{Anchors, Authority, Convoy, Plugin, PluginSettings, Rfc2136, TsigKey};
 use crate::issuer::{Acme, External, Limits, Listeners, OwnCa, Staging, Surroundings};
 use crate::ledger::{LockError, SqliteLedger};
 use crate::pass::{HostPass, HostPorts, PassError, Report};
@@ -271,7 +271,7 @@ pub(super) fn publishers(
                 let key = TsigKey::read(&config.tsig_key_file)
                     .map_err(|error| Failure::Usage(format!("dns `{name}`: {error}")))?;
                 let (server, zone, clock) = (config.server, config.zone.clone(), Arc::clone(clock));
-                Arc::new(Rfc2136::new(server, key, zone, clock))
+                Arc::new(Convoy::new(Arc::new(Rfc2136::new(server, key, zone, clock))))
             }
             DnsConfig::Plugin(config) => {
                 let credentials = config.credentials_file.as_deref().map(secret::read).transpose();

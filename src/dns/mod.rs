@@ -4,14 +4,15 @@
 //! [`transport`] carries a question, [`anchor`] and [`chain`] lead from a trust anchor to the keys of
 //! a zone through [`resolver`], [`signature`] and [`denial`] judge what was answered with them.
 //! [`Survey`] looks around in it for audits, each question asked once ([`memo`]).
-//! [`Rfc2136`] changes zones by dynamic updates that are signed with a key of [`tsig`],
-//! [`Plugin`] through an executable. [`domain`] tells the mail servers of a domain.
+//! [`Rfc2136`] changes zones by dynamic updates that are signed with a key of [`tsig`], those of many
+//! hosts in one message by [`Convoy`]; [`Plugin`] changes them through an executable. [`domain`] tells the mail servers of a domain.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the DNS has more types and codes than matter")]
 
 mod anchor;
 mod authority;
 mod chain;
+mod convoy;
 mod denial;
 mod domain;
 #[doc(hidden)] // for `fuzz/` alone, which reaches only what is public
@@ -30,6 +31,7 @@ pub use authority::Authority;
 pub use authority::survey::{
     MxRecord, OwnerView, Resolved, ResolverStanding, Security, ServerView, Survey, ZoneView,
 };
+pub use convoy::Convoy;
 pub use domain::{MailServers, Provenance};
 pub use plugin::{PROTOCOL, Plugin, PluginSettings};
 pub use rfc2136::Rfc2136;

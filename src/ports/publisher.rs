@@ -196,6 +196,22 @@ impl PublishError {
         }
     }
 
+    /// The same failure, told of these records alone, where others were concerned too.
+    pub fn about(mut self, records: String) -> Self {
+        match &mut self {
+            Self::Conflict { what, .. }
+            | Self::Refused { what, .. }
+            | Self::Alias { what, .. }
+            | Self::Unauthenticated { what, .. }
+            | Self::Unreachable { what, .. }
+            | Self::Unanswered { what, .. }
+            | Self::Declined { what, .. }
+            | Self::Inexpressible { what, .. } => *what = records,
+            Self::BadKey { .. } | Self::BadSignature { .. } | Self::BadTime { .. } => {}
+        }
+        self
+    }
+
     /// Whether it is certain that nothing was changed, and that nothing will be.
     pub fn surely_without_effect(&self) -> bool {
         !matches!(
