@@ -6,7 +6,7 @@
 //!
 //! - [`adversary`]: seeded draws, long lives. Everything in it takes time, as it does in the world.
 //! - [`model`]: every choice, one after the other, to the last: an exhaustive search of a small
-//!   world, as far as a given number of faults goes. It is what `rollover policy check` runs.
+//!   world, as far as a given number of faults goes ([`tour`]). It is what `rollover policy check` runs.
 //!
 //! The judge ([`world`]) never asks what the program believes. It holds every RRset that some cache
 //! could hold against every chain that some process could present, at every instant.
@@ -19,4 +19,5 @@ pub mod model;
 pub mod pool;
 pub mod ports;
 pub mod story;
+mod tour;
 pub mod world;
