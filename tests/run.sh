@@ -27,6 +27,7 @@ tests=(
   model
   notify
   probe_servers
+  tidy
   tlsa_command
 )
 cargo test --locked --lib --bins "${tests[@]/#/--test=}"

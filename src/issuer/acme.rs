@@ -191,8 +191,8 @@ impl Issuer for Acme {
     }
 
     /// CAs have no way to say so; those that have such a server name it "staging" in its URL.
-    fn is_for_trials(&self) -> bool {
-        self.directory.to_ascii_lowercase().contains("staging")
+    fn is_trial_beside(&self, present: &Chain) -> bool {
+        self.directory.to_ascii_lowercase().contains("staging") && verify::is_public(present)
     }
 
     async fn advised(&self, certificate: &Certificate, ask: Ask) -> Option<Timestamp> {

@@ -28,4 +28,3 @@ pub use acme::{Acme, Limits, Listeners, Surroundings};
 pub use external::External;
 pub use own_ca::OwnCa;
 pub use staging::{Arrival, Staging, StagingError};
-pub(crate) use verify::is_public;

@@ -230,7 +230,7 @@ pub(super) fn trust_anchor(chain: &Chain, choice: AnchorChoice) -> Option<Certif
 
 /// Whether a chain leads to a root that this machine trusts: whether others than DANE clients may
 /// trust it as well.
-pub(crate) fn is_public(chain: &Chain) -> bool {
+pub(super) fn is_public(chain: &Chain) -> bool {
     leads_to(chain, system_roots())
 }
 

@@ -3,7 +3,6 @@
 //! Senders that look at DANE would take it: the records name it. But others look for a CA that they
 //! know, and a directory for trials left in a configuration is a mistake that is seen too late.
 
-use crate::issuer::is_public;
 use crate::pki::Chain;
 use crate::ports::Issuer;
 use crate::rollover::transition::FailureReport;
@@ -15,7 +14,7 @@ pub(super) fn refusal(
     issuer: &str,
     present: Option<&Chain>,
 ) -> Option<FailureReport> {
-    let present = present.filter(|chain| port.is_for_trials() && is_public(chain))?;
+    let present = present.filter(|chain| port.is_trial_beside(chain))?;
     Some(report(issuer, present))
 }
 

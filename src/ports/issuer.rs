@@ -54,8 +54,9 @@ pub trait Issuer: Send + Sync {
     /// `None` where the chain does not hold it.
     fn trust_anchor(&self, chain: &Chain) -> Option<Certificate>;
 
-    /// Whether its certificates are for trials, so that nobody trusts its roots.
-    fn is_for_trials(&self) -> bool {
+    /// Whether its certificates are for trials, and `present` is one that others than DANE clients may
+    /// trust: nothing is ordered in place of that.
+    fn is_trial_beside(&self, _present: &Chain) -> bool {
         false
     }
 
