@@ -1,7 +1,7 @@
 //! What every authoritative server of a zone answers, each asked directly and validated.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::anchor::Anchors;
 use super::chain::{self, Trust};
+use super::delegation::{self, Delegation, Unasked};
 use super::denial::{self, Denial};
 use super::resolver::{ALIASES_MAX, Resolver};
 use super::signature::ZoneKeys;
@@ -51,8 +52,8 @@ struct Zone {
     name: DnsName,
     /// Its keys, or that it has none.
     trust: Trust,
-    /// The addresses of its servers; a server whose name has none is there with none.
-    servers: Vec<(DnsName, Option<IpAddr>)>,
+    /// The addresses of its servers; where one cannot be asked, why.
+    servers: Vec<(DnsName, Result<IpAddr, String>)>,
 }
 
 /// What one server says of one name, and of its copy of the zone.
@@ -130,13 +131,14 @@ impl Authority {
         Ok(zone)
     }
 
-    /// Every address of every name server of a zone.
+    /// Every address of every name server of a zone: those that it names itself, and those that the
+    /// zone above names. An island of security, whose trust anchor is its own, is asked alone.
     async fn servers(
         &self,
         apex: &DnsName,
         keys: &ZoneKeys,
         now: Timestamp,
-    ) -> Result<Vec<(DnsName, Option<IpAddr>)>, LookupError> {
+    ) -> Result<Vec<(DnsName, Result<IpAddr, String>)>, LookupError> {
         let name = to_wire(apex);
         let answer = self.resolver.ask(&name, RecordType::NS).await?;
         let valid = keys.validate(&answer.answers, &name, RecordType::NS, now);
@@ -146,20 +148,30 @@ impl Authority {
                 reason: error.to_string(),
             })?
             .records;
-        let names: BTreeSet<DnsName> = records
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::NS(server) => from_wire(&server.0),
-                _ => None,
-            })
-            .collect();
+        let named = delegation::named(records.iter().copied(), &name);
+        let mut wanted: Delegation =
+            named.into_iter().map(|name| (name, BTreeSet::new())).collect();
         let mut servers = Vec::new();
-        for name in names {
-            let addresses = self.resolver.addresses(&name).await.unwrap_or_default();
-            if addresses.is_empty() {
-                servers.push((name.clone(), None));
+        if self.anchors.closest(apex).is_some_and(|(start, _)| start != apex) {
+            match delegation::name_servers(&self.resolver, apex, self.port).await {
+                Ok(delegated) => {
+                    for (name, glue) in delegated {
+                        wanted.entry(name).or_default().extend(glue);
+                    }
+                }
+                // It may name a server that still serves what was before.
+                Err(Unasked { parent, reason }) => {
+                    let what = format!("it does not say whom it delegates {apex} to ({reason})");
+                    servers.push((parent, Err(what)));
+                }
             }
-            servers.extend(addresses.into_iter().map(|address| (name.clone(), Some(address))));
+        }
+        for (name, mut addresses) in wanted {
+            addresses.extend(self.resolver.addresses(&name).await.unwrap_or_default());
+            if addresses.is_empty() {
+                servers.push((name.clone(), Err("its address cannot be looked up".to_owned())));
+            }
+            servers.extend(addresses.into_iter().map(|address| (name.clone(), Ok(address))));
         }
         Ok(servers)
     }
@@ -176,15 +188,16 @@ impl Authority {
         let mut asking = JoinSet::new();
         let now = self.clock.now().wall;
         for (server, address) in &zone.servers {
-            if is_ignored(server, *address, ignored) {
+            if is_ignored(server, address, ignored) {
                 continue;
             }
-            let Some(ip) = *address else {
-                let reason = "its address cannot be looked up".to_owned();
-                let key =
-                    ServerAddress { name: server.clone(), address: Ipv4Addr::UNSPECIFIED.into() };
-                replies.insert(key, Reply::Final(Answer::Silent { reason }).into());
-                continue;
+            let ip = match address {
+                Ok(ip) => *ip,
+                Err(reason) => {
+                    let (key, reason) = (ServerAddress::unknown(server), reason.clone());
+                    replies.insert(key, Reply::Final(Answer::Silent { reason }).into());
+                    continue;
+                }
             };
             let key = ServerAddress { name: server.clone(), address: ip };
             let (keys, wire) = (keys.clone(), to_wire(name));
@@ -276,10 +289,10 @@ fn serial_of(keys: &ZoneKeys, message: &Message, now: Timestamp) -> Option<Seria
 }
 
 /// Whether a server is left out on purpose, by name or address.
-fn is_ignored(server: &DnsName, address: Option<IpAddr>, ignored: &[String]) -> bool {
+fn is_ignored(server: &DnsName, address: &Result<IpAddr, String>, ignored: &[String]) -> bool {
     ignored.iter().any(|text| {
         text.parse::<DnsName>().as_ref() == Ok(server)
-            || address.is_some_and(|address| text.parse() == Ok(address))
+            || address.as_ref().is_ok_and(|address| text.parse().as_ref() == Ok(address))
     })
 }
 
@@ -407,10 +420,10 @@ impl Dns for Authority {
         let mut asking = JoinSet::new();
         let wire = to_wire(name);
         for (server, address) in &zone.servers {
-            if is_ignored(server, *address, ignored) {
+            if is_ignored(server, address, ignored) {
                 continue;
             }
-            let Some(address) = *address else { return false };
+            let Ok(address) = *address else { return false };
             let (wire, value) = (wire.clone(), value.to_owned());
             let to = SocketAddr::new(address, self.port);
             asking.spawn(async move {

@@ -1,7 +1,7 @@
 //! The DNS as the world sees it, and how it is changed. hickory is named in this room alone.
 //!
 //! [`Authority`] asks every address of every authoritative server and validates each answer:
-//! [`transport`] carries a question, [`anchor`] and [`chain`] lead from a trust anchor to the keys of
+//! [`transport`] carries a question, [`delegation`] names servers that the zone itself does not, [`anchor`] and [`chain`] lead from a trust anchor to the keys of
 //! a zone through [`resolver`], [`signature`] and [`denial`] judge what was answered with them.
 //! [`Survey`] looks around in it for audits, each question asked once ([`memo`]).
 //! [`Rfc2136`] changes zones by dynamic updates that are signed with a key of [`tsig`], those of many
@@ -13,6 +13,7 @@ mod anchor;
 mod authority;
 mod chain;
 mod convoy;
+mod delegation;
 mod denial;
 mod domain;
 #[doc(hidden)] // for `fuzz/` alone, which reaches only what is public

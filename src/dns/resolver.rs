@@ -112,6 +112,20 @@ impl Resolver {
         transport::ask(server, name, kind, Recursion::Desired).await
     }
 
+    /// Asks a name server itself, no resolver.
+    pub(super) async fn ask_directly(
+        &self,
+        server: SocketAddr,
+        name: &Name,
+        kind: RecordType,
+    ) -> Result<Message, transport::TransportError> {
+        let _passed = match &self.shared {
+            Some(shared) => Some(shared.gates.pass(server.ip()).await),
+            None => None,
+        };
+        transport::ask(server, name, kind, Recursion::Off).await
+    }
+
     /// The zone that a name is in: the closest name above it, or itself, that has an SOA record.
     pub(super) async fn zone_of(&self, name: &DnsName) -> Result<DnsName, LookupError> {
         let mut at = Some(name.clone());

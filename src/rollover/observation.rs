@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::name::DnsName;
 use crate::pki::{Certificate, Chain, KeyFamily, KeyType};
@@ -84,10 +84,18 @@ pub struct Unreadable {
 /// One address of one authoritative server.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ServerAddress {
-    /// The server's name, from the NS RRset.
+    /// The server's name, from the NS records of the zone or of the zone above.
     pub name: DnsName,
-    /// The address that was asked, on port 53 unless a test says otherwise.
+    /// The address that was asked, on port 53 unless a test says otherwise; the unspecified one where
+    /// none is known.
     pub address: IpAddr,
+}
+
+impl ServerAddress {
+    /// A server that cannot be asked, since no address of it is known.
+    pub fn unknown(name: &DnsName) -> Self {
+        Self { name: name.clone(), address: Ipv4Addr::UNSPECIFIED.into() }
+    }
 }
 
 /// The serial number of a copy of a zone.
@@ -107,7 +115,10 @@ impl Serial {
 /// Written as operators know it: `ns2.example.nl (192.0.2.2)`.
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.address)
+        match self.address.is_unspecified() {
+            true => write!(f, "{}", self.name),
+            false => write!(f, "{} ({})", self.name, self.address),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::daemon::{Daemon, run, wait_until};
 use super::namespace::Namespace;
-use super::{MAIL, Options, PRIMARY, SECONDARY};
+use super::{FORMER, MAIL, Options, PARENT, PRIMARY, SECONDARY};
 
 /// The zones, parent first.
 const ZONES: [&str; 3] = [".", "nl.", "example.nl."];
@@ -179,13 +179,20 @@ fn write_zones(directory: &Path, options: &Options, keys: &[(String, String)]) {
         )
     };
     let glue = format!("ns1.example.nl. IN A {PRIMARY}\nns2.example.nl. IN A {SECONDARY}\n");
-    let root = format!("{}nl. IN NS ns1.example.nl.\n{glue}{}", head(5), keys[1].0);
-    let nl = format!(
+    let mut root = format!("{}nl. IN NS ns1.example.nl.\n{glue}{}", head(5), keys[1].0);
+    let mut nl = format!(
         "{}example.nl. IN NS ns1.example.nl.\nexample.nl. IN NS ns2.example.nl.\n{UNSIGNED} IN \
          NS ns1.example.nl.\n{glue}{}",
         head(5),
         keys[2].0
     );
+    if options.has_stale_delegation {
+        root = root.replace("nl. IN NS ns1.example.nl.", "nl. IN NS ns.nic.nl.");
+        root += &format!("ns.nic.nl. IN A {PARENT}\n");
+        nl = nl.replace("@ IN NS ns1.example.nl.", "@ IN NS ns.nic.nl.");
+        nl += &format!("ns.nic.nl. IN A {PARENT}\n");
+        nl += &format!("example.nl. IN NS ns3.example.nl.\nns3.example.nl. IN A {FORMER}\n");
+    }
     let mut example = format!(
         "{}@ IN NS ns2.example.nl.\n{glue}@ IN MX 10 mail.example.nl.\n",
         head(options.negative_ttl)
@@ -236,7 +243,7 @@ dnssec-policy lab {{
         let file = file_name(zone);
         let more = match zone {
             "example.nl." => format!(
-                "    also-notify {{ {SECONDARY}; }};\n    update-policy {{\n        \
+                "    also-notify {{ {SECONDARY}; {FORMER}; }};\n    update-policy {{\n        \
                  grant admin zonesub ANY;\n        \
                  grant rollover name _25._tcp.mail.example.nl. TLSA;\n        \
                  grant rollover name _465._tcp.mail.example.nl. TLSA;\n        \

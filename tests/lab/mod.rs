@@ -42,6 +42,10 @@ pub const OWNER: &str = "_25._tcp.mail.example.nl.";
 pub const PRIMARY: &str = "127.0.0.1";
 /// The secondary's address.
 pub const SECONDARY: &str = "127.0.0.2";
+/// The address of a server that only the zone above names, where there is one.
+pub const FORMER: &str = "127.0.0.3";
+/// The address of the zone above's own server, where it has one.
+pub const PARENT: &str = "127.0.0.4";
 /// The first address of the mail server.
 pub const MAIL: &str = "127.0.25.1";
 /// The resolver that asks any server.
@@ -58,11 +62,14 @@ pub struct Options {
     pub negative_ttl: u32,
     /// The addresses of the mail server.
     pub addresses: Vec<String>,
+    /// Whether `nl.` is on a server of its own, and still names a third server of `example.nl.`.
+    pub has_stale_delegation: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tlsa_ttl: 4, negative_ttl: 2, addresses: vec![MAIL.to_owned()] }
+        let addresses = vec![MAIL.to_owned()];
+        Self { tlsa_ttl: 4, negative_ttl: 2, addresses, has_stale_delegation: false }
     }
 }
 
@@ -72,6 +79,10 @@ pub struct Lab {
     pub unbounds: Vec<Unbound>,
     /// The secondary.
     pub nsd: Nsd,
+    /// A server that only the zone above names, where there is one.
+    pub former: Option<Nsd>,
+    /// The zone above's own server, where it has one.
+    pub parent: Option<Nsd>,
     /// The primary.
     pub bind: Bind,
     /// Where all this happens. Ends after the daemons, which stand before it.
@@ -101,13 +112,20 @@ impl Lab {
         }
         let bind = Bind::start(&namespace, &directory.path().join("bind"), &options);
         let nsd = Nsd::start(&namespace, &directory.path().join("nsd"));
+        let start = |zone, address| {
+            let directory = directory.path().join(format!("nsd-{address}"));
+            Nsd::start_for(&namespace, &directory, (zone, address, PRIMARY))
+        };
+        let has_more = options.has_stale_delegation;
+        let parent = has_more.then(|| start("nl.", PARENT));
+        let former = has_more.then(|| start("example.nl.", FORMER));
         let unbounds = [(RESOLVER, false), (LATE_RESOLVER, true)]
             .map(|(address, late)| {
                 let directory = directory.path().join(format!("unbound-{address}"));
                 Unbound::start(&namespace, &directory, address, late, &bind.trust_anchor())
             })
             .into();
-        Self { unbounds, nsd, bind, namespace, directory, options }
+        Self { unbounds, nsd, former, parent, bind, namespace, directory, options }
     }
 
     /// Starts a world with the usual options.

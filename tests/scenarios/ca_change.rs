@@ -42,16 +42,13 @@ fn a_lagging_secondary_delays_the_change() {
     let stage = Stage::usual("ncsc");
     let old_key = stage.key_in_file();
     let judge = stage.judge(Demand::Any);
-    stage.lab.nsd.lag();
-    let child = stage.lab.start_rollover(&["--new-ca", "other", "--wait"]);
-    judge.go_on(stage.ttl() * 3);
-    assert_eq!(stage.presented(), old_key, "nothing is deployed while a server lags");
-    let status = stage.lab.status();
-    let waiting = status["rollover"]["waiting_for"].as_str().unwrap_or_default().to_owned();
-    assert!(waiting.contains("ns2.example.nl (127.0.0.2)"), "{status:#}");
-    stage.lab.nsd.catch_up();
-    let output = child.wait_with_output().expect("the tool ends");
-    assert!(output.status.success(), "{output:?}");
+    let said = stage.lead_through_a_lag(&judge, &["--new-ca", "other"]);
+    assert!(said.contains("name server ns2.example.nl (127.0.0.2)"), "{said}");
+    let history = stage.events();
+    let deployed = history.iter().rfind(|event| event.done("deploy")).unwrap();
+    let bridged = history.iter().find(|event| event.done("publish")).unwrap();
+    assert!(stage.ttl() * 3 < between(bridged, deployed), "not while a server lags: {history:#?}");
+    assert_ne!(stage.key_in_file(), old_key);
     stage.finish(judge).expect_clean(150);
     stage.expect_settled(&stage.other);
 }

@@ -14,6 +14,7 @@ mod acme;
 mod ca_change;
 mod commands;
 mod crash_points;
+mod delegation;
 mod emergency;
 mod entry;
 mod exec;

@@ -151,6 +151,37 @@ impl Stage {
         judge.finish()
     }
 
+    /// Lets rollover do this to its end, while the secondary lags by three TTLs; with what it said.
+    pub fn lead_through_a_lag(&self, judge: &Judge, arguments: &[&str]) -> String {
+        self.lab.nsd.lag();
+        self.lead_on(judge, arguments, self.ttl() * 3, || self.lab.nsd.catch_up())
+    }
+
+    /// Lets rollover do this to its end, while the secondary is silent for six TTLs, in which each look
+    /// takes one; with what it said.
+    pub fn lead_through_a_silence(&self, judge: &Judge, arguments: &[&str]) -> String {
+        self.lab.nsd.silence();
+        self.lead_on(judge, arguments, self.ttl() * 6, || self.lab.nsd.wake())
+    }
+
+    /// Lets rollover do this to its end, with something mended after this time.
+    #[track_caller]
+    fn lead_on(
+        &self,
+        judge: &Judge,
+        arguments: &[&str],
+        time: Duration,
+        mend: impl FnOnce(),
+    ) -> String {
+        let arguments = [arguments, &["--wait"]].concat();
+        let child = self.lab.start_rollover(&arguments);
+        judge.go_on(time);
+        mend();
+        let output = child.wait_with_output().expect("the tool ends");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
     /// The serial number of the certificate that is presented.
     pub fn serial(&self) -> String {
         self.lab.status()["certificates"][0]["serial"].to_string()

@@ -288,15 +288,16 @@ impl Survey {
         let mut asking = JoinSet::new();
         let now = self.authority.clock.now().wall;
         for (server, address) in &zone.servers {
-            if is_ignored(server, *address, ignored) {
+            if is_ignored(server, address, ignored) {
                 continue;
             }
-            let Some(ip) = *address else {
-                let reason = "its address cannot be looked up".to_owned();
-                let address = IpAddr::from([0, 0, 0, 0]);
-                let key = ServerAddress { name: server.clone(), address };
-                poll.replies.insert(key, Reply::Final(Answer::Silent { reason }));
-                continue;
+            let ip = match address {
+                Ok(ip) => *ip,
+                Err(reason) => {
+                    let (key, reason) = (ServerAddress::unknown(server), reason.clone());
+                    poll.replies.insert(key, Reply::Final(Answer::Silent { reason }));
+                    continue;
+                }
             };
             if !(self.asked)(&ip) {
                 continue;
