@@ -8,6 +8,9 @@ use crate::name::{DnsName, NameError};
 /// The label below which dns-01 has its records (RFC 8555, section 8.4).
 const LABEL: &str = "_acme-challenge";
 
+/// How long a proof can be: one string of a TXT record.
+const PROOF_MAX: usize = 255;
+
 /// An ACME client that calls hooks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Client {
@@ -191,7 +194,7 @@ impl Challenge {
         let odd = |reason: NameError| CallError::Name { text: domain.to_owned(), reason };
         let domain: DnsName = bare.parse().map_err(odd)?;
         let owner = domain.child(LABEL).map_err(odd)?;
-        Ok(Self { operation, domain, owner, value: value.to_owned() })
+        Ok(Self { operation, domain, owner, value: proof(value)? })
     }
 
     /// A proof at `owner`, where the client names the record itself.
@@ -204,7 +207,17 @@ impl Challenge {
         let name: DnsName = owner.parse().map_err(odd)?;
         let domain = name.parent().filter(|_| name.as_str().starts_with("_acme-challenge."));
         let domain = domain.unwrap_or_else(|| name.clone());
-        Ok(Self { operation, domain, owner: name, value: value.to_owned() })
+        Ok(Self { operation, domain, owner: name, value: proof(value)? })
+    }
+}
+
+/// The value of a proof, which one TXT record can hold as it is. That of dns-01 is a digest in
+/// base64url.
+fn proof(value: &str) -> Result<String, CallError> {
+    let plain = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
+    match (1..=PROOF_MAX).contains(&value.len()) && value.chars().all(plain) {
+        true => Ok(value.to_owned()),
+        false => Err(CallError::Value(value.chars().take(PROOF_MAX).collect())),
     }
 }
 
@@ -240,6 +253,9 @@ pub enum CallError {
         /// What is wrong with it.
         reason: NameError,
     },
+    /// A proof is none.
+    #[error("{0:?} is no proof: dns-01 has a digest in base64url, of 43 characters")]
+    Value(String),
     /// Nothing tells who calls.
     #[error(
         "no ACME client is recognised by these arguments and this environment: write `rollover \
@@ -284,5 +300,15 @@ pub(super) mod tests {
             (alias.domain.as_str(), alias.owner.as_str()),
             ("x.acme.example", "x.acme.example")
         );
+    }
+
+    #[test]
+    fn what_a_txt_record_cannot_hold_is_no_proof() {
+        for value in ["", "two words", "a\"b", "a\\b", "a\nb", "ü", &"v".repeat(256)] {
+            let error = Challenge::for_domain(Operation::Present, "example.nl", value).unwrap_err();
+            assert!(error.to_string().contains(" is no proof: dns-01 has a digest"), "{error}");
+            let at_owner = Challenge::at_owner(Operation::Remove, "_acme-challenge.nl", value);
+            assert_eq!(at_owner, Err(error));
+        }
     }
 }
