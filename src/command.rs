@@ -8,6 +8,7 @@
 mod talk;
 mod told;
 
+pub(crate) use talk::next_line;
 pub use talk::{Standing, Talk, TalkError};
 pub use told::{Answer, exchange, feed};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::time::timeout;
@@ -96,14 +96,7 @@ impl Talk {
                 self.stdin.flush().await
             };
             said.await.map_err(TalkError::Ended)?;
-            let mut octets = Vec::new();
-            let mut limited = (&mut self.stdout).take(LINE_MAX);
-            limited.read_until(b'\n', &mut octets).await.map_err(TalkError::Ended)?;
-            match octets.pop() {
-                Some(b'\n') => String::from_utf8(octets).map_err(|_| TalkError::NoText),
-                Some(_) if limited.limit() == 0 => Err(TalkError::Endless),
-                Some(_) | None => Err(TalkError::Ended(std::io::ErrorKind::UnexpectedEof.into())),
-            }
+            next_line(&mut self.stdout).await
         };
         match timeout(Duration::from_millis(limit.as_millis()), exchange).await {
             Ok(answer) => answer,
@@ -135,6 +128,22 @@ impl Talk {
             false => group.end().await,
         }
         ended
+    }
+}
+
+/// The next line that a command says.
+///
+/// # Errors
+///
+/// Where it ends before its line does, or the line is too long or no text.
+pub(crate) async fn next_line(said: &mut (impl AsyncBufRead + Unpin)) -> Result<String, TalkError> {
+    let mut octets = Vec::new();
+    let mut limited = said.take(LINE_MAX);
+    limited.read_until(b'\n', &mut octets).await.map_err(TalkError::Ended)?;
+    match octets.pop() {
+        Some(b'\n') => String::from_utf8(octets).map_err(|_| TalkError::NoText),
+        Some(_) if limited.limit() == 0 => Err(TalkError::Endless),
+        Some(_) | None => Err(TalkError::Ended(std::io::ErrorKind::UnexpectedEof.into())),
     }
 }
 

@@ -5,6 +5,8 @@
 //! ends, and so does it. What it was asked and did not answer may have been done: that is as good as
 //! an update whose answer was lost.
 
+pub(super) mod answer;
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
@@ -12,20 +14,18 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+use self::answer::Fault;
 use crate::command::{self, Standing, Talk, TalkError};
 use crate::name::DnsName;
 use crate::ports::{PublishError, Publisher, RrsetChange};
 use crate::time::{Span, Ttl};
-use crate::tlsa::{Record, TlsaRrset};
+use crate::tlsa::TlsaRrset;
 
 /// The protocol that is spoken.
 pub const PROTOCOL: &str = "rollover-dns/1";
 
 /// How long after a plugin was given up what it was asked can still be done by its provider.
 const DELAY_BEYOND_LIMIT: Span = Span::from_seconds(300);
-
-/// What is kept of a message: a plugin may say anything.
-const MESSAGE_MAX: usize = 400;
 
 /// A provider of zones behind an executable.
 pub struct Plugin {
@@ -63,21 +63,6 @@ pub struct PluginSettings {
     pub zone: Option<DnsName>,
 }
 
-/// Why a plugin gave no good answer.
-enum Fault {
-    /// It could not be started or greeted: nothing was asked of it.
-    Unasked(String),
-    /// Nobody knows what it did.
-    Unanswered(String),
-    /// It said no, for this reason.
-    Declined {
-        /// One of the protocol's errors.
-        error: String,
-        /// What it said.
-        message: String,
-    },
-}
-
 impl Plugin {
     /// The provider `name` of the configuration.
     pub fn new(name: &str, settings: PluginSettings) -> Self {
@@ -107,17 +92,14 @@ impl Plugin {
         let line = Zeroizing::new(hello.to_string());
         let answer = talk.ask(&line, self.limit).await;
         let answer = answer.map_err(|error| Fault::Unasked(format!("to the greeting {error}")))?;
-        let answer = read(&answer).map_err(|fault| match fault {
+        let answer = answer::read(&answer).map_err(|fault| match fault {
             Fault::Unanswered(what) => Fault::Unasked(format!("to the greeting {what}")),
             Fault::Declined { error, message } => {
                 Fault::Unasked(format!("it refused the greeting ({error}): {message}"))
             }
             other @ Fault::Unasked(_) => other,
         })?;
-        let compares = answer["capabilities"]
-            .as_array()
-            .is_some_and(|all| all.iter().any(|one| one == "compare-and-swap"));
-        Ok(Process { talk, compares })
+        Ok(Process { talk, compares: answer::compares(&answer) })
     }
 
     /// Asks one thing; of a new process where the last one failed.
@@ -127,7 +109,7 @@ impl Plugin {
         let line = request.to_string();
         match greeted.talk.ask(&line, self.limit).await {
             Ok(answer) => {
-                let answer = read(&answer);
+                let answer = answer::read(&answer);
                 // One that does not keep to the protocol is not asked again.
                 if !matches!(answer, Err(Fault::Unanswered(_))) {
                     *process = Some(greeted);
@@ -172,26 +154,13 @@ impl Plugin {
             "owner": name.absolute(),
             "type": kind,
         });
-        let answer = self.ask(&request).await?;
-        let wrong = |what: &str| Fault::Unanswered(format!("it answered {what}: {}", cut(&answer)));
-        let records = answer["records"].as_array().ok_or_else(|| wrong("without `records`"))?;
-        let texts: Option<Vec<String>> =
-            records.iter().map(|record| record.as_str().map(str::to_owned)).collect();
-        let ttl = answer["ttl"].as_u64().and_then(|ttl| u32::try_from(ttl).ok());
-        Ok((ttl, texts.ok_or_else(|| wrong("with records that are no text"))?))
+        answer::records(&self.ask(&request).await?)
     }
 
     /// The TLSA RRset that the provider holds.
     async fn tlsa(&self, zone: &DnsName, name: &DnsName) -> Result<TlsaRrset, Fault> {
         let (ttl, texts) = self.get(zone, name, "TLSA").await?;
-        let records: Result<Vec<Record>, _> = texts.iter().map(|text| text.parse()).collect();
-        let records = records.map_err(|error| {
-            Fault::Unanswered(format!("it answered with what is no TLSA record: {error}"))
-        })?;
-        match (ttl, records.is_empty()) {
-            (None, false) => Err(Fault::Unanswered("it answered without a `ttl`".to_owned())),
-            (ttl, _) => Ok(TlsaRrset::new(records, Ttl::from_seconds(ttl.unwrap_or(0)))),
-        }
+        answer::tlsa(ttl, &texts)
     }
 
     /// Replaces an RRset, given as texts.
@@ -292,27 +261,6 @@ fn same_texts(one: &[String], other: &[String]) -> bool {
         records.iter().map(|record| record.trim_matches('"').to_owned()).collect()
     };
     values(one) == values(other)
-}
-
-/// Something a plugin said, not longer than anybody wants to read.
-fn cut(said: impl ToString) -> String {
-    let said = said.to_string();
-    let text: String = said.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect();
-    if text.len() < said.len() { format!("{text}...") } else { text }
-}
-
-/// Reads an answer.
-fn read(line: &str) -> Result<Value, Fault> {
-    let answer: Value = serde_json::from_str(line)
-        .map_err(|error| Fault::Unanswered(format!("it answered with no JSON ({error})")))?;
-    match answer["ok"].as_bool() {
-        Some(true) => Ok(answer),
-        Some(false) => {
-            let said = |key: &str| answer[key].as_str().map(cut).unwrap_or_default();
-            Err(Fault::Declined { error: said("error"), message: said("message") })
-        }
-        None => Err(Fault::Unanswered(format!("it answered without `ok`: {}", cut(&answer)))),
-    }
 }
 
 #[async_trait]
