@@ -187,7 +187,7 @@ fn what_spoils_a_path_and_what_does_not() {
           2 1 1 does not validate the chain: the certificate of `mail.example.nl` expired at 2026-05-20T00:00:00Z
         intermediate expired
           3 1 1 matches the server's certificate
-          2 1 1 matches the CA certificate sent at depth 1
+          2 1 1 does not validate the chain: the certificate of `CN=Intermediate` expired at 2026-05-20T00:00:00Z
           2 1 1 does not validate the chain: the certificate of `CN=Intermediate` expired at 2026-05-20T00:00:00Z
         root expired
           3 1 1 matches the server's certificate
