@@ -68,7 +68,7 @@ impl Anchor {
     }
 
     /// As a zone file has it.
-    fn records(&self) -> String {
+    pub(crate) fn records(&self) -> String {
         self.keys.iter().map(|key| format!("{} {}\n", self.zone, key[1..].join(" "))).collect()
     }
 
@@ -83,11 +83,13 @@ impl Anchor {
     }
 }
 
-/// What the library says, asked from inside the namespace by a thread that moves into it.
-pub(crate) fn ours(namespace: &Namespace, anchor: &Anchor, names: &[String]) -> Vec<Verdict> {
-    let (file, anchors) = (namespace.file(), Anchors::parse(&anchor.records()).unwrap());
-    let names = names.to_vec();
-    let asking = std::thread::spawn(move || {
+/// What comes of `asking`, inside the namespace: a thread moves into it.
+pub(crate) fn inside<T: Send + 'static>(
+    namespace: &Namespace,
+    asking: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let file = namespace.file();
+    let thread = std::thread::spawn(move || {
         let file = std::fs::File::open(file).expect("the namespace's file");
         rustix::thread::move_into_link_name_space(
             std::os::fd::AsFd::as_fd(&file),
@@ -95,19 +97,25 @@ pub(crate) fn ours(namespace: &Namespace, anchor: &Anchor, names: &[String]) -> 
         )
         .expect("the thread moves (needs root)");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let server: SocketAddr = format!("{PRIMARY}:53").parse().unwrap();
-            let authority = Authority::new(&[server], anchors, Arc::new(SystemClock::new()));
-            let mut verdicts = Vec::new();
-            for name in &names {
-                let base: DnsName = name.parse().unwrap();
-                let owner = TlsaOwner::new(base, 25).unwrap();
-                verdicts.push(verdict(authority.look(&owner, &[]).await));
-            }
-            verdicts
-        })
+        runtime.block_on(asking)
     });
-    asking.join().expect("the library answers")
+    thread.join().expect("the judge answers")
+}
+
+/// What the library says.
+pub(crate) fn ours(namespace: &Namespace, anchor: &Anchor, names: &[String]) -> Vec<Verdict> {
+    let (names, anchors) = (names.to_vec(), Anchors::parse(&anchor.records()).unwrap());
+    inside(namespace, async move {
+        let server: SocketAddr = format!("{PRIMARY}:53").parse().unwrap();
+        let authority = Authority::new(&[server], anchors, Arc::new(SystemClock::new()));
+        let mut verdicts = Vec::new();
+        for name in &names {
+            let base: DnsName = name.parse().unwrap();
+            let owner = TlsaOwner::new(base, 25).unwrap();
+            verdicts.push(verdict(authority.look(&owner, &[]).await));
+        }
+        verdicts
+    })
 }
 
 /// The verdict in a sight of the only server.
