@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 seconds=${1:?usage: bash fuzz/run.sh SECONDS [TARGET...]}
 shift
 [ $# -gt 0 ] || set -- configuration policy key_file trust_anchors dns_answer dialogue chain \
-  ledger_rows tlsa_text
+  plugin_answers hook_call ledger_rows tlsa_text
 
 export RUSTC_BOOTSTRAP=1 # cargo-fuzz asks for options of the nightly toolchain
 cargo fuzz build --sanitizer none

@@ -3,11 +3,13 @@
 //! Shared by the fuzz targets and by `tests/fuzz_corpus.rs`, which runs them on the seeds in CI.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rollover::config::{Environment, Files};
 use rollover::dns::{Anchors, TsigKey};
+use rollover::hook::{Call, Challenge, Obtained, Surroundings};
 use rollover::ledger::SqliteLedger;
 use rollover::name::DnsName;
 use rollover::pki::{Certificate, Chain};
@@ -24,7 +26,7 @@ const NOW: i64 = 1_795_478_400;
 pub type Body = fn(&[u8]);
 
 /// All of them, each with the folder of its seeds.
-pub const ALL: [(&str, Body); 9] = [
+pub const ALL: [(&str, Body); 11] = [
     ("configuration", configuration),
     ("policy", policy),
     ("key_file", key_file),
@@ -32,6 +34,8 @@ pub const ALL: [(&str, Body); 9] = [
     ("dns_answer", dns_answer),
     ("dialogue", dialogue),
     ("chain", chain),
+    ("plugin_answers", plugin_answers),
+    ("hook_call", hook_call),
     ("ledger_rows", ledger_rows),
     ("tlsa_text", tlsa_text),
 ];
@@ -150,6 +154,71 @@ pub fn chain(data: &[u8]) {
             assert!(fits || !own, "a key's own record fits whatever the certificate says");
         }
     }
+}
+
+/// What is the longest that anybody reads of a message.
+const MESSAGE_MAX: usize = 1000;
+
+/// What a plugin says, line by line: an RRset is written as it can be read again, and a message fits
+/// a terminal.
+pub fn plugin_answers(data: &[u8]) {
+    let answers =
+        RUNTIME.with(|runtime| runtime.block_on(rollover::dns::fuzzing::plugin_answers(data)));
+    for answer in answers {
+        match answer {
+            Ok(rrset) => {
+                for record in &rrset.records {
+                    assert_eq!(record.to_string().parse().as_ref(), Ok(record));
+                }
+            }
+            Err(message) => {
+                assert!(!message.chars().any(char::is_control), "{message:?}");
+                assert!(message.chars().count() <= MESSAGE_MAX, "{message}");
+            }
+        }
+    }
+}
+
+/// How a client calls: its arguments, one a line, an empty line, and its variables, one a line. What is
+/// understood can be done.
+pub fn hook_call(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (arguments, variables) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let arguments = arguments.lines().map(str::to_owned).collect();
+    let variables: BTreeMap<String, String> = variables
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    match rollover::hook::understand(Surroundings { arguments, variables }) {
+        Ok(Call::Certificate(obtained)) => names_files(&obtained),
+        Ok(Call::Challenges(challenges)) => {
+            assert!(!challenges.is_empty(), "a call that asks for nothing");
+            challenges.iter().for_each(can_be_published);
+        }
+        Ok(Call::Either(challenge, obtained)) => {
+            can_be_published(&challenge);
+            names_files(&obtained);
+        }
+        Ok(Call::Nothing | Call::Decline) => {}
+        Err(error) => drop(error.to_string()),
+    }
+}
+
+/// What was obtained is somewhere.
+fn names_files(obtained: &Obtained) {
+    assert!(!obtained.chain.is_empty(), "a certificate without a file");
+    for path in obtained.chain.iter().chain([&obtained.key]).chain(&obtained.next_key) {
+        assert!(!path.as_os_str().is_empty(), "a file without a path");
+    }
+}
+
+/// A proof is a text that a TXT record can hold, at its name or below it.
+fn can_be_published(challenge: &Challenge) {
+    let Challenge { owner, domain, value, .. } = challenge;
+    assert!(owner.as_str().ends_with(domain.as_str()), "{owner} proves nothing of {domain}");
+    let printable = value.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\');
+    assert!(printable && (1..=255).contains(&value.len()), "no proof: {value:?}");
 }
 
 /// A new ledger with a host that nothing is known of.
