@@ -1,6 +1,6 @@
 //! What every authoritative server of a zone answers, each asked directly and validated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 
 use super::anchor::Anchors;
 use super::chain::{self, Trust};
-use super::delegation::{self, Delegation, Unasked};
 use super::denial::{self, Denial};
 use super::resolver::{ALIASES_MAX, Resolver};
 use super::signature::ZoneKeys;
@@ -26,7 +25,10 @@ use crate::rollover::observation::{
 use crate::time::{Moment, Span, Timestamp, Ttl};
 use crate::tlsa::{TlsaOwner, TlsaRrset};
 
+mod servers;
 pub(super) mod survey;
+
+use servers::Server;
 
 /// How long what was found out of a zone (its keys, its servers) is used again.
 const ZONE_KEPT: Span = Span::from_seconds(10);
@@ -52,8 +54,8 @@ struct Zone {
     name: DnsName,
     /// Its keys, or that it has none.
     trust: Trust,
-    /// The addresses of its servers; where one cannot be asked, why.
-    servers: Vec<(DnsName, Result<IpAddr, String>)>,
+    /// The addresses of its servers; a server whose name has none is there with the reason.
+    servers: Vec<Server>,
 }
 
 /// What one server says of one name, and of its copy of the zone.
@@ -123,57 +125,12 @@ impl Authority {
         }
         let trust = chain::keys_of(&self.resolver, &self.anchors, &apex, now.wall).await?;
         let servers = match &trust {
-            Trust::Secure(keys) => self.servers(&apex, keys, now.wall).await?,
+            Trust::Secure(keys) => self.servers(keys, now.wall).await?,
             Trust::Insecure(_) => Vec::new(),
         };
         let zone = Arc::new(Zone { name: apex.clone(), trust, servers });
         self.zones.lock().await.insert(apex, (now, Arc::clone(&zone)));
         Ok(zone)
-    }
-
-    /// Every address of every name server of a zone: those that it names itself, and those that the
-    /// zone above names. An island of security, whose trust anchor is its own, is asked alone.
-    async fn servers(
-        &self,
-        apex: &DnsName,
-        keys: &ZoneKeys,
-        now: Timestamp,
-    ) -> Result<Vec<(DnsName, Result<IpAddr, String>)>, LookupError> {
-        let name = to_wire(apex);
-        let answer = self.resolver.ask(&name, RecordType::NS).await?;
-        let valid = keys.validate(&answer.answers, &name, RecordType::NS, now);
-        let records = valid
-            .map_err(|error| LookupError {
-                what: format!("name servers of {}", apex.absolute()),
-                reason: error.to_string(),
-            })?
-            .records;
-        let named = delegation::named(records.iter().copied(), &name);
-        let mut wanted: Delegation =
-            named.into_iter().map(|name| (name, BTreeSet::new())).collect();
-        let mut servers = Vec::new();
-        if self.anchors.closest(apex).is_some_and(|(start, _)| start != apex) {
-            match delegation::name_servers(&self.resolver, apex, self.port).await {
-                Ok(delegated) => {
-                    for (name, glue) in delegated {
-                        wanted.entry(name).or_default().extend(glue);
-                    }
-                }
-                // It may name a server that still serves what was before.
-                Err(Unasked { parent, reason }) => {
-                    let what = format!("it does not say whom it delegates {apex} to ({reason})");
-                    servers.push((parent, Err(what)));
-                }
-            }
-        }
-        for (name, mut addresses) in wanted {
-            addresses.extend(self.resolver.addresses(&name).await.unwrap_or_default());
-            if addresses.is_empty() {
-                servers.push((name.clone(), Err("its address cannot be looked up".to_owned())));
-            }
-            servers.extend(addresses.into_iter().map(|address| (name.clone(), Ok(address))));
-        }
-        Ok(servers)
     }
 
     /// Asks every server of a zone that counts, side by side.
@@ -187,19 +144,16 @@ impl Authority {
         let mut replies = BTreeMap::new();
         let mut asking = JoinSet::new();
         let now = self.clock.now().wall;
-        for (server, address) in &zone.servers {
-            if is_ignored(server, address, ignored) {
-                continue;
-            }
-            let ip = match address {
+        for server in zone.servers.iter().filter(|server| !server.is_ignored(ignored)) {
+            let ip = match &server.address {
                 Ok(ip) => *ip,
                 Err(reason) => {
-                    let (key, reason) = (ServerAddress::unknown(server), reason.clone());
+                    let (key, reason) = (ServerAddress::unknown(&server.name), reason.clone());
                     replies.insert(key, Reply::Final(Answer::Silent { reason }).into());
                     continue;
                 }
             };
-            let key = ServerAddress { name: server.clone(), address: ip };
+            let key = ServerAddress { name: server.name.clone(), address: ip };
             let (keys, wire) = (keys.clone(), to_wire(name));
             let to = SocketAddr::new(ip, self.port);
             asking.spawn(async move { (key, ask_one(to, &keys, &wire, now).await) });
@@ -285,14 +239,6 @@ fn serial_of(keys: &ZoneKeys, message: &Message, now: Timestamp) -> Option<Seria
     valid.records.iter().find_map(|record| match &record.data {
         RData::SOA(soa) => Some(Serial(soa.serial)),
         _ => None,
-    })
-}
-
-/// Whether a server is left out on purpose, by name or address.
-fn is_ignored(server: &DnsName, address: &Result<IpAddr, String>, ignored: &[String]) -> bool {
-    ignored.iter().any(|text| {
-        text.parse::<DnsName>().as_ref() == Ok(server)
-            || address.as_ref().is_ok_and(|address| text.parse().as_ref() == Ok(address))
     })
 }
 
@@ -419,11 +365,8 @@ impl Dns for Authority {
         let Ok(zone) = self.zone(name).await else { return false };
         let mut asking = JoinSet::new();
         let wire = to_wire(name);
-        for (server, address) in &zone.servers {
-            if is_ignored(server, address, ignored) {
-                continue;
-            }
-            let Ok(address) = *address else { return false };
+        for server in zone.servers.iter().filter(|server| !server.is_ignored(ignored)) {
+            let Ok(address) = server.address else { return false };
             let (wire, value) = (wire.clone(), value.to_owned());
             let to = SocketAddr::new(address, self.port);
             asking.spawn(async move {

@@ -119,7 +119,7 @@ pub(crate) fn ours(namespace: &Namespace, anchor: &Anchor, names: &[String]) -> 
 }
 
 /// The verdict in a sight of the only server.
-fn verdict(sight: OwnerSight) -> Verdict {
+pub(crate) fn verdict(sight: OwnerSight) -> Verdict {
     let answers = match sight {
         OwnerSight::Seen(answers) => answers.answers,
         OwnerSight::Unknown { reason } => return Verdict::Bogus(reason),

@@ -13,6 +13,7 @@ mod domain_judge;
 mod judges;
 #[path = "../lab/mod.rs"]
 mod lab;
+mod liar;
 mod zones;
 
 use std::collections::BTreeSet;

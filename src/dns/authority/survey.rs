@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{
     ALIASES_MAX, Answer, Authority, Reply, ServerAddress, Zone, at_least, common_alias, finally,
-    is_ignored, judge,
+    judge,
 };
 use crate::dns::anchor::Anchors;
 use crate::dns::chain::{self, Trust};
@@ -114,7 +114,7 @@ impl Survey {
         };
         // Asked beforehand, so that what fails below is not for want of an answer.
         resolver.ask(&to_wire(&apex), RecordType::NS).await?;
-        let servers = match self.authority.servers(&apex, keys, now).await {
+        let servers = match self.authority.servers(keys, now).await {
             Ok(servers) => servers,
             Err(error) => return bogus(apex, error),
         };
@@ -287,22 +287,17 @@ impl Survey {
         let mut poll = Poll::default();
         let mut asking = JoinSet::new();
         let now = self.authority.clock.now().wall;
-        for (server, address) in &zone.servers {
-            if is_ignored(server, address, ignored) {
-                continue;
-            }
-            let ip = match address {
+        for server in zone.servers.iter().filter(|server| !server.is_ignored(ignored)) {
+            let ip = match &server.address {
+                Ok(ip) if !(self.asked)(ip) => continue,
                 Ok(ip) => *ip,
                 Err(reason) => {
-                    let (key, reason) = (ServerAddress::unknown(server), reason.clone());
+                    let (key, reason) = (ServerAddress::unknown(&server.name), reason.clone());
                     poll.replies.insert(key, Reply::Final(Answer::Silent { reason }));
                     continue;
                 }
             };
-            if !(self.asked)(&ip) {
-                continue;
-            }
-            let key = ServerAddress { name: server.clone(), address: ip };
+            let key = ServerAddress { name: server.name.clone(), address: ip };
             let keys = zone.keys().expect("a zone with servers has keys").clone();
             let (wire, port) = (to_wire(name), self.authority.port);
             let shared = Arc::clone(&self.shared);
