@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use crate::lab::authority::key_record;
 use crate::lab::configuration::{Configuration, quick_policy};
 use crate::lab::daemon::wait_until;
+use crate::lab::drift::DriftingCa;
 use crate::lab::judge::{Demand, Judge};
 use crate::lab::pebble::Pebble;
 use crate::lab::{HOST, Lab, Options, PRIMARY};
@@ -16,7 +17,9 @@ const ROLLOVER: &str = env!("CARGO_BIN_EXE_rollover");
 
 /// A mail server, a CA, and rollover between them.
 pub struct Scene {
-    /// The CA.
+    /// The CA, which signs with another intermediate each time.
+    pub ca: DriftingCa,
+    /// What is behind it.
     pub pebble: Pebble,
     /// The mail server and its world.
     pub stage: Stage,
@@ -49,18 +52,25 @@ impl Scene {
     /// A mail server with a certificate of its old CA, both records published, and rollover acquainted
     /// with it: the next certificates will come through hooks.
     pub fn new(policy: &str) -> Self {
-        Self::in_lab(lab(), policy)
+        let scene = Self::at_first_sight(lab(), policy);
+        scene.stage.get_acquainted();
+        scene
     }
 
-    /// The same in a world of its own.
-    pub fn in_lab(lab: Lab, policy: &str) -> Self {
-        let stage = Stage::new(lab);
-        let scene = Self { pebble: Pebble::start(&stage.lab, "pebble", 14_000), stage };
+    /// The same in a world of its own, before rollover has looked.
+    pub fn at_first_sight(lab: Lab, policy: &str) -> Self {
+        let scene = Self::around(Stage::new(lab));
         let stage = &scene.stage;
         stage.publish(&[stage.house.record(), stage.key_in_file()]);
         scene.configure(policy, "");
-        stage.get_acquainted();
         scene
+    }
+
+    /// A CA beside what is there.
+    pub fn around(stage: Stage) -> Self {
+        let pebble = Pebble::start(&stage.lab, "pebble", 14_000);
+        let ca = DriftingCa::start(&stage.lab, &pebble, 14_443);
+        Self { ca, pebble, stage }
     }
 
     /// Writes the configuration of a host whose issuer is external.
@@ -138,6 +148,18 @@ impl Scene {
             tick();
             self.lab().status()["rollover"].is_null()
         });
+    }
+
+    /// Obtains a certificate of another CA than the one in place, and has cron do the rest: it is held
+    /// until the records lead.
+    #[track_caller]
+    pub fn expect_held(&self, obtain: impl FnOnce() -> Ran, file: &Path) {
+        let before = self.stage.presented();
+        let said = obtain().said;
+        assert!(said.contains("publish (bridge)"), "{said}\n{}", self.ca.tail());
+        assert_eq!(self.stage.presented(), before, "not before caches have let go");
+        self.cron();
+        self.expect_live(file);
     }
 
     /// Fails unless the mail server presents the certificate in `file`, its two records are all that

@@ -5,6 +5,7 @@
 
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 #![allow(clippy::disallowed_methods, reason = "tests start processes, wait, and write files")]
+#![allow(clippy::print_stdout, reason = "a test says how much it tried")]
 
 #[path = "../lab/mod.rs"]
 mod lab;

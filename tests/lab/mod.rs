@@ -14,6 +14,7 @@ pub mod child;
 pub mod configuration;
 pub mod daemon;
 pub mod dovecot;
+pub mod drift;
 pub mod exim;
 pub mod judge;
 pub mod knot;

@@ -49,14 +49,7 @@ impl Pebble {
         command.args(["-strict", "-dnsserver", &format!("{RESOLVER}:53")]);
         command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", self.refused_nonces);
         let mut daemon = Daemon::start("Pebble", command, &self.directory.join("log"));
-        let (port, script) = (
-            self.port.to_string(),
-            "import socket,sys;socket.create_connection(('127.0.0.1',int(sys.argv[1])),2)",
-        );
-        daemon.wait_until("the CA listens", || {
-            let mut probe = lab.namespace.command("python3");
-            probe.args(["-c", script, &port]).output().is_ok_and(|o| o.status.success())
-        });
+        daemon.wait_until("the CA listens", || listens(lab, self.port));
         self.daemon = Some(daemon);
     }
 
@@ -72,6 +65,11 @@ impl Pebble {
         self.daemon = None;
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of its directory.
     pub fn directory_url(&self) -> String {
         format!("https://127.0.0.1:{}/dir", self.port)
@@ -81,6 +79,13 @@ impl Pebble {
     pub fn ca_file(&self) -> PathBuf {
         self.directory.join("https-ca.pem")
     }
+}
+
+/// Whether somebody listens at this port of 127.0.0.1.
+pub fn listens(lab: &Lab, port: u16) -> bool {
+    let script = "import socket,sys;socket.create_connection(('127.0.0.1',int(sys.argv[1])),2)";
+    let mut probe = lab.namespace.command("python3");
+    probe.args(["-c", script, &port.to_string()]).output().is_ok_and(|o| o.status.success())
 }
 
 /// Makes the certificate that the CA's own HTTPS uses.
