@@ -270,8 +270,9 @@ pub(super) fn publishers(
             DnsConfig::Rfc2136(config) => {
                 let key = TsigKey::read(&config.tsig_key_file)
                     .map_err(|error| Failure::Usage(format!("dns `{name}`: {error}")))?;
-                let (server, zone, clock) = (config.server, config.zone.clone(), Arc::clone(clock));
-                Arc::new(Convoy::new(Arc::new(Rfc2136::new(server, key, zone, clock))))
+                let (servers, zone) = (config.servers.clone(), config.zone.clone());
+                let primary = Rfc2136::new(servers, key, zone, Arc::clone(clock));
+                Arc::new(Convoy::new(Arc::new(primary)))
             }
             DnsConfig::Plugin(config) => {
                 let credentials = config.credentials_file.as_deref().map(secret::read).transpose();

@@ -1,6 +1,8 @@
 //! The `[dns.*]` tables: who takes the changes to zones.
 
-use super::context::{Item, Table, secret_file};
+use std::net::SocketAddr;
+
+use super::context::{Item, Table, distinct, secret_file};
 use super::deploy::argv;
 use super::resolver::dns_server;
 use super::{DnsConfig, PluginConfig, Rfc2136Config};
@@ -31,10 +33,10 @@ pub(super) fn read(mut table: Table<'_>) -> Option<DnsConfig> {
 
 /// Reads the rest of the table of a primary.
 fn primary(mut table: Table<'_>) -> Option<Rfc2136Config> {
-    let server = table.required(
+    let servers = table.required(
         "server",
         "name the primary that takes updates: `server = \"192.0.2.53\"`",
-        |item| item.parse(dns_server),
+        servers,
     );
     let tsig_key_file = table.required(
         "tsig-key-file",
@@ -43,7 +45,21 @@ fn primary(mut table: Table<'_>) -> Option<Rfc2136Config> {
     );
     let zone = table.given("zone", |item: Item<'_>| item.parse(zone));
     table.finish();
-    Some(Rfc2136Config { server: server?, tsig_key_file: tsig_key_file?, zone: zone.value() })
+    Some(Rfc2136Config { servers: servers?, tsig_key_file: tsig_key_file?, zone: zone.value() })
+}
+
+/// Reads the address of a primary, or a list: the primary, and those that stand in for it.
+fn servers(item: Item<'_>) -> Option<Vec<SocketAddr>> {
+    if !item.is_list() {
+        return item.parse(dns_server).map(|server| vec![server]);
+    }
+    let servers =
+        item.list("an address or a list of addresses", |server| server.parse(dns_server))?;
+    if servers.is_empty() {
+        return item.complain(Complaint::new("an empty list names no server"));
+    }
+    let servers = distinct(item.scope(), servers, |server| *server)?;
+    Some(servers.into_iter().map(|server| server.value).collect())
 }
 
 /// Reads the rest of the table of a plugin.

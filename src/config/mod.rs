@@ -209,8 +209,8 @@ pub struct PluginConfig {
 /// A primary that takes dynamic updates (RFC 2136).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Rfc2136Config {
-    /// The server that takes updates.
-    pub server: SocketAddr,
+    /// The server that takes updates, and those that stand in for it, in order; never empty.
+    pub servers: Vec<SocketAddr>,
     /// The TSIG key, as a BIND key file.
     pub tsig_key_file: PathBuf,
     /// The zone, where it is not to be looked up.

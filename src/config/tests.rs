@@ -187,7 +187,18 @@ fn a_host_has_defaults_for_all_but_where_its_files_go() {
         )
     "#]]
     .assert_debug_eq(&configuration.issuers["house"]);
-    assert_eq!(primary(&configuration).server, "192.0.2.53:53".parse().unwrap());
+    assert_eq!(primary(&configuration).servers, ["192.0.2.53:53".parse().unwrap()]);
+}
+
+/// A primary, and one that stands in for it.
+#[test]
+fn several_update_servers_keep_their_order() {
+    let servers = "server = [\"[2001:db8::53]:5353\", \"192.0.2.53\"]";
+    let host = "[hosts.\"mail.example.nl\"]\ndeploy.chain-file = \"mail.pem\"";
+    let text = HOUSE.replace("server = \"192.0.2.53\"", servers) + host;
+    let configuration = Memory::new(&text).parse().unwrap();
+    let wanted = ["[2001:db8::53]:5353", "192.0.2.53:53"].map(|server| server.parse().unwrap());
+    assert_eq!(primary(&configuration).servers, wanted);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Dynamic updates (RFC 2136) with TSIG (RFC 8945): a compare-and-swap of whole RRsets.
 //!
 //! Always over TCP: a datagram is sent again when its answer is lost, and an update that was applied
-//! the first time would then look like a conflict.
+//! the first time would then look like a conflict. For the same reason a stand-in is asked only where
+//! no connection to those before it came about: what was sent and not answered may have been taken.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,10 +28,10 @@ const LIMIT: Span = Span::from_seconds(10);
 /// Beyond TSIG's window: how far this machine's own clock may be off, and a busy server.
 const DELAY_BEYOND_FUDGE: Span = Span::from_seconds(60);
 
-/// A primary that takes dynamic updates.
+/// A primary that takes dynamic updates, and those that stand in for it.
 pub struct Rfc2136 {
-    /// The server.
-    server: SocketAddr,
+    /// The servers, in the order in which they are tried; never empty.
+    servers: Vec<SocketAddr>,
     /// What signs.
     key: TsigKey,
     /// The zone, where it is not the one that look-ups found.
@@ -39,20 +40,33 @@ pub struct Rfc2136 {
     clock: Arc<dyn Clock>,
 }
 
+/// An answer whose signature is true.
+struct Answered {
+    /// The answer.
+    message: Message,
+    /// The server that gave it, for messages.
+    server: String,
+}
+
 impl Rfc2136 {
-    /// The primary at `server`; its `zone`, where that is not to be looked up.
+    /// The primary and its stand-ins at `servers`; their `zone`, where that is not to be looked up.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no server.
     pub fn new(
-        server: SocketAddr,
+        servers: Vec<SocketAddr>,
         key: TsigKey,
         zone: Option<DnsName>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { server, key, zone, clock }
+        assert!(!servers.is_empty(), "a zone is changed at some server");
+        Self { servers, key, zone, clock }
     }
 
-    /// The server in messages.
-    fn server(&self) -> String {
-        format!("update server {}", self.server)
+    /// The server that is asked first, in messages.
+    fn primary(&self) -> String {
+        named(self.servers[0])
     }
 
     /// The zone that is named in updates.
@@ -64,7 +78,7 @@ impl Rfc2136 {
     fn update(&self, zone: &DnsName, names: &[&DnsName]) -> Result<Message, PublishError> {
         if let Some(outside) = names.iter().find(|name| !name.is_within(zone)) {
             return Err(PublishError::Inexpressible {
-                server: self.server(),
+                server: self.primary(),
                 what: outside.absolute(),
                 reason: format!("it is not in the zone {}", zone.absolute()),
             });
@@ -79,11 +93,35 @@ impl Rfc2136 {
         Ok(message)
     }
 
-    /// Signs a message, sends it, and returns an answer whose signature is true.
-    async fn exchange(&self, mut message: Message, what: &str) -> Result<Message, PublishError> {
-        let (server, what) = (self.server(), what.to_owned());
+    /// Asks the first server that a connection can be made to.
+    async fn exchange(&self, message: &Message, what: &str) -> Result<Answered, PublishError> {
+        let mut reasons: Vec<String> = Vec::new();
+        for server in &self.servers {
+            match self.exchange_with(*server, message.clone(), what).await {
+                Err(PublishError::Unreachable { reason, .. }) => {
+                    tracing::info!(%server, reason, "the update server cannot be reached");
+                    reasons.push(match reasons.is_empty() {
+                        true => reason,
+                        false => format!("nor can {server}: {reason}"),
+                    });
+                }
+                answered => return answered,
+            }
+        }
+        let (server, what, reason) = (self.primary(), what.to_owned(), reasons.join("; "));
+        Err(PublishError::Unreachable { server, what, reason })
+    }
+
+    /// Signs a message, sends it to one server, and returns an answer whose signature is true.
+    async fn exchange_with(
+        &self,
+        address: SocketAddr,
+        mut message: Message,
+        what: &str,
+    ) -> Result<Answered, PublishError> {
+        let (server, what) = (named(address), what.to_owned());
         let inexpressible = |reason: String| PublishError::Inexpressible {
-            server: self.server(),
+            server: server.clone(),
             what: what.clone(),
             reason,
         };
@@ -92,7 +130,7 @@ impl Rfc2136 {
         let verifier = verifier.map_err(|error| inexpressible(error.to_string()))?;
         let mut verifier = verifier.ok_or_else(|| inexpressible("it was not signed".to_owned()))?;
         let octets = transport::encode(&message).map_err(|e| inexpressible(e.to_string()))?;
-        let raw = match transport::over_tcp(self.server, &octets, LIMIT).await {
+        let raw = match transport::over_tcp(address, &octets, LIMIT).await {
             Ok(raw) => raw,
             Err(TransportError::Connect(reason)) => {
                 return Err(PublishError::Unreachable { server, what, reason });
@@ -101,39 +139,31 @@ impl Rfc2136 {
                 return Err(PublishError::Unanswered { server, what, reason: error.to_string() });
             }
         };
-        // Peeked at before it is verified: a server that cannot verify cannot sign either.
-        let answer = match Message::from_vec(&raw) {
-            Ok(answer) if answer.metadata.id == message.metadata.id => answer,
-            Ok(_) => {
-                let reason = "the answer is to another question".to_owned();
-                return Err(PublishError::Unauthenticated { server, what, reason });
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                return Err(PublishError::Unauthenticated { server, what, reason });
-            }
+        let unauthenticated = |reason: String| PublishError::Unauthenticated {
+            server: server.clone(),
+            what: what.clone(),
+            reason,
         };
-        let error = answer.signature.as_ref().and_then(|signature| signature.data.error);
-        if let Some(error) = error.filter(|error| !matches!(error, TsigCode::Unknown(0))) {
-            return Err(self.tsig_refusal(error, what));
+        // Peeked at before it is verified: a server that cannot verify cannot sign either.
+        let answer = Message::from_vec(&raw).map_err(|error| unauthenticated(error.to_string()))?;
+        if answer.metadata.id != message.metadata.id {
+            return Err(unauthenticated("the answer is to another question".to_owned()));
         }
-        match verifier.verify(&raw) {
-            Ok(_) => Ok(answer),
-            Err(_) if answer.signature.is_none() => {
+        let verified = verifier.verify(&raw);
+        match (tsig_error(&answer), verified) {
+            (Some(error), _) => Err(self.tsig_refusal(error, server, what)),
+            (None, Ok(_)) => Ok(Answered { message: answer, server }),
+            (None, Err(_)) if answer.signature.is_none() => {
                 let code = answer.metadata.response_code;
-                let reason = format!("it said {code}, and did not sign it");
-                Err(PublishError::Unauthenticated { server, what, reason })
+                Err(unauthenticated(format!("it said {code}, and did not sign it")))
             }
-            Err(error) => {
-                let reason = error.to_string();
-                Err(PublishError::Unauthenticated { server, what, reason })
-            }
+            (None, Err(error)) => Err(unauthenticated(error.to_string())),
         }
     }
 
     /// What a TSIG error means.
-    fn tsig_refusal(&self, error: TsigCode, what: String) -> PublishError {
-        let (server, key) = (self.server(), self.key.name().to_owned());
+    fn tsig_refusal(&self, error: TsigCode, server: String, what: String) -> PublishError {
+        let key = self.key.name().to_owned();
         match error {
             TsigCode::BadKey => PublishError::BadKey { server, key },
             TsigCode::BadSig | TsigCode::BadTrunc => PublishError::BadSignature { server, key },
@@ -148,11 +178,11 @@ impl Rfc2136 {
     }
 
     /// Sends an update.
-    async fn send(&self, message: Message, what: &str) -> Result<(), PublishError> {
+    async fn send(&self, message: &Message, what: &str) -> Result<(), PublishError> {
         crash::point("update: before it is sent");
-        let answer = self.exchange(message, what).await?;
+        let Answered { message: answer, server } = self.exchange(message, what).await?;
         crash::point("update: answered");
-        let (server, what) = (self.server(), what.to_owned());
+        let what = what.to_owned();
         match answer.metadata.response_code {
             ResponseCode::NoError => Ok(()),
             ResponseCode::NXRRSet
@@ -162,6 +192,17 @@ impl Rfc2136 {
             code => Err(PublishError::Refused { server, what, rcode: format!("{code}") }),
         }
     }
+}
+
+/// A server in messages.
+fn named(server: SocketAddr) -> String {
+    format!("update server {server}")
+}
+
+/// What an answer's signature says of the question's; nothing where that was good.
+fn tsig_error(answer: &Message) -> Option<TsigCode> {
+    let error = answer.signature.as_ref().and_then(|signature| signature.data.error);
+    error.filter(|error| !matches!(error, TsigCode::Unknown(0)))
 }
 
 /// Adds to an update what a change needs: the prerequisite of all that was observed, and the
@@ -225,9 +266,9 @@ impl Publisher for Rfc2136 {
         let mut message = Message::query();
         message.metadata.recursion_desired = false;
         message.add_query(Query::query(wire.clone(), RecordType::TLSA));
-        let answer = self.exchange(message, &what).await?;
+        let Answered { message: answer, server } = self.exchange(&message, &what).await?;
         let refused = |rcode: String| PublishError::Refused {
-            server: self.server(),
+            server: server.clone(),
             what: what.clone(),
             rcode,
         };
@@ -239,7 +280,7 @@ impl Publisher for Rfc2136 {
             return Err(refused(format!("not authoritative for {}", self.zone(zone).absolute())));
         }
         if of_type(&answer.answers, &wire, RecordType::CNAME).next().is_some() {
-            return Err(PublishError::Alias { server: self.server(), what });
+            return Err(PublishError::Alias { server, what });
         }
         let found: Vec<&WireRecord> = of_type(&answer.answers, &wire, RecordType::TLSA).collect();
         let ttl = found.iter().map(|record| record.ttl).max();
@@ -263,7 +304,7 @@ impl Publisher for Rfc2136 {
             add_change(&mut message, change);
         }
         let names: Vec<String> = names.iter().map(|name| name.absolute()).collect();
-        self.send(message, &format!("{} TLSA", names.join(", "))).await
+        self.send(&message, &format!("{} TLSA", names.join(", "))).await
     }
 
     fn longest_delay(&self) -> Span {
@@ -279,7 +320,7 @@ impl Publisher for Rfc2136 {
     ) -> Result<(), PublishError> {
         let mut message = self.update(self.zone(zone), &[name])?;
         message.authorities.push(txt(name, ttl, DNSClass::IN, value));
-        self.send(message, &format!("{} TXT", name.absolute())).await
+        self.send(&message, &format!("{} TXT", name.absolute())).await
     }
 
     async fn remove_txt(
@@ -290,6 +331,9 @@ impl Publisher for Rfc2136 {
     ) -> Result<(), PublishError> {
         let mut message = self.update(self.zone(zone), &[name])?;
         message.authorities.push(txt(name, Ttl::default(), DNSClass::NONE, value));
-        self.send(message, &format!("{} TXT", name.absolute())).await
+        self.send(&message, &format!("{} TXT", name.absolute())).await
     }
 }
+
+#[cfg(test)]
+mod tests;

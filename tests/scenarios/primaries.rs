@@ -1,5 +1,6 @@
 //! Primaries that are not BIND, and ways to reach them: Knot and PowerDNS, by dynamic updates and
-//! through the plugins that come with the program; hidden, over IPv6, with each TSIG algorithm.
+//! through the plugins that come with the program; hidden, over IPv6, with each TSIG algorithm; and
+//! the update server that stands in for another.
 
 use std::path::Path;
 
@@ -85,6 +86,22 @@ fn knot_as_a_hidden_primary_takes_updates_over_ipv6() {
     let knot = Knot::start(&stage.lab, Listed::SecondaryAlone, "hmac-sha512", &records(&stage));
     configure(&stage, &updates("[::1]:53", &knot.key));
     change_ca(&stage, Listed::SecondaryAlone);
+}
+
+/// The primary's machine is down, and its stand-in takes the updates.
+#[test]
+fn a_stand_in_takes_updates_where_the_primary_is_dead() {
+    let stage = stage();
+    let knot = Knot::start(&stage.lab, Listed::Both, "hmac-sha384", &records(&stage));
+    let servers = updates("127.0.0.9", &knot.key);
+    configure(&stage, &servers.replace("\"127.0.0.9\"", "[\"127.0.0.9\", \"127.0.0.3\"]"));
+    change_ca(&stage, Listed::Both);
+    // Both are down: each is named, and the rollover waits.
+    configure(&stage, &servers.replace("\"127.0.0.9\"", "[\"127.0.0.9\", \"127.0.0.8\"]"));
+    let run = stage.lab.rollover(&["--new-ca", "house"]).expect_code(0);
+    let said = "update server 127.0.0.9:53 cannot be reached, and was not asked about";
+    assert!(run.out.contains(said), "{}", run.out);
+    assert!(run.out.contains("; nor can 127.0.0.8:53: "), "{}", run.out);
 }
 
 #[test]
