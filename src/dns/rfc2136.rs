@@ -19,7 +19,7 @@ use super::wire::{from_tlsa, of_type, tlsa, to_wire};
 use crate::crash;
 use crate::name::DnsName;
 use crate::ports::{Clock, PublishError, Publisher, RrsetChange};
-use crate::time::{Span, Ttl};
+use crate::time::{Span, Timestamp, Ttl};
 use crate::tlsa::{Record, TlsaRrset};
 
 /// How long a server may take to apply an update.
@@ -125,8 +125,9 @@ impl Rfc2136 {
             what: what.clone(),
             reason,
         };
-        let now = u64::try_from(self.clock.now().wall.as_seconds()).unwrap_or(0);
-        let verifier = message.finalize(&self.key.signer, now);
+        let now = self.clock.now().wall;
+        let verifier =
+            message.finalize(&self.key.signer, u64::try_from(now.as_seconds()).unwrap_or(0));
         let verifier = verifier.map_err(|error| inexpressible(error.to_string()))?;
         let mut verifier = verifier.ok_or_else(|| inexpressible("it was not signed".to_owned()))?;
         let octets = transport::encode(&message).map_err(|e| inexpressible(e.to_string()))?;
@@ -151,6 +152,10 @@ impl Rfc2136 {
         }
         let verified = verifier.verify(&raw);
         match (tsig_error(&answer), verified) {
+            (Some(TsigCode::BadTime), Ok(_)) => {
+                let fudge = Span::from_seconds(FUDGE.into());
+                Err(PublishError::BadTime { server, fudge, theirs: time_of(&answer), ours: now })
+            }
             (Some(error), _) => Err(self.tsig_refusal(error, server, what)),
             (None, Ok(_)) => Ok(Answered { message: answer, server }),
             (None, Err(_)) if answer.signature.is_none() => {
@@ -161,14 +166,15 @@ impl Rfc2136 {
         }
     }
 
-    /// What a TSIG error means.
+    /// What a TSIG error means in an answer that is not signed.
     fn tsig_refusal(&self, error: TsigCode, server: String, what: String) -> PublishError {
         let key = self.key.name().to_owned();
         match error {
             TsigCode::BadKey => PublishError::BadKey { server, key },
             TsigCode::BadSig | TsigCode::BadTrunc => PublishError::BadSignature { server, key },
             TsigCode::BadTime => {
-                PublishError::BadTime { server, fudge: Span::from_seconds(FUDGE.into()) }
+                let reason = "it said BADTIME, which it can sign, and did not".to_owned();
+                PublishError::Unauthenticated { server, what, reason }
             }
             TsigCode::Unknown(code) => {
                 let rcode = format!("TSIG error {code}");
@@ -203,6 +209,14 @@ fn named(server: SocketAddr) -> String {
 fn tsig_error(answer: &Message) -> Option<TsigCode> {
     let error = answer.signature.as_ref().and_then(|signature| signature.data.error);
     error.filter(|error| !matches!(error, TsigCode::Unknown(0)))
+}
+
+/// The server's time in an answer that says BADTIME (RFC 8945, section 5.2.3): six octets of seconds.
+fn time_of(answer: &Message) -> Option<Timestamp> {
+    let other = &answer.signature.as_ref()?.data.other;
+    let octets: [u8; 6] = other.as_slice().try_into().ok()?;
+    let seconds = octets.iter().fold(0_i64, |sum, octet| sum << 8 | i64::from(*octet));
+    Some(Timestamp::from_seconds(seconds))
 }
 
 /// Adds to an update what a change needs: the prerequisite of all that was observed, and the

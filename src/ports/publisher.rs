@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Remedy, RrsetChange};
 use crate::name::DnsName;
-use crate::time::{Span, Ttl};
+use crate::time::{Span, Timestamp, Ttl};
 use crate::tlsa::TlsaRrset;
 
 /// Changes zones at their primary.
@@ -118,12 +118,20 @@ pub enum PublishError {
         key: String,
     },
     /// The clocks are too far apart (BADTIME).
-    #[error("the clocks of {server} and of this machine are more than {fudge} apart")]
+    #[error(
+        "the clocks of {server} and of this machine are more than {fudge} apart: it says {}, this \
+         machine {ours}",
+        theirs.map_or_else(|| "no time".to_owned(), |time| time.to_string())
+    )]
     BadTime {
         /// The server asked.
         server: String,
         /// What TSIG allows.
         fudge: Span,
+        /// What the server's clock says, where it told.
+        theirs: Option<Timestamp>,
+        /// What this machine's says.
+        ours: Timestamp,
     },
     /// An answer came that the key did not sign: it proves nothing.
     #[error("{server} answered about {what} without a valid signature: {reason}")]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::clock::Clock;
 use super::daemon::{Daemon, run, wait_until};
 use super::namespace::Namespace;
 use super::{FORMER, MAIL, Options, PARENT, PRIMARY, SECONDARY};
@@ -13,6 +14,9 @@ const ZONES: [&str; 3] = [".", "nl.", "example.nl."];
 /// A zone beside them that is not signed.
 const UNSIGNED: &str = "unsigned.nl.";
 
+/// The TSIG algorithms, each with a key of its name beside `rollover`, which may change nothing.
+pub const ALGORITHMS: [&str; 3] = ["hmac-sha256", "hmac-sha384", "hmac-sha512"];
+
 /// The primary.
 #[derive(Debug)]
 pub struct Bind {
@@ -22,6 +26,8 @@ pub struct Bind {
     directory: PathBuf,
     /// How to reach it.
     dig: Dig,
+    /// Its clock, where that is not the machine's.
+    pub clock: Option<Clock>,
 }
 
 /// Asks servers inside the namespace.
@@ -40,8 +46,9 @@ impl Bind {
     /// Starts the primary with its zones signed.
     pub fn start(namespace: &Namespace, directory: &Path, options: &Options) -> Self {
         std::fs::create_dir_all(directory.join("keys")).expect("BIND's directory");
-        for key in ["rollover", "admin"] {
-            let text = run(Command::new("tsig-keygen").args(["-a", "hmac-sha256", key]));
+        let keys = [("rollover", ALGORITHMS[0]), ("admin", ALGORITHMS[0])];
+        for (key, algorithm) in ALGORITHMS.map(|name| (name, name)).into_iter().chain(keys) {
+            let text = run(Command::new("tsig-keygen").args(["-a", algorithm, key]));
             super::tool::write_private(&directory.join(format!("{key}.key")), &text);
         }
         std::fs::write(directory.join("named.conf"), configuration(directory)).expect("named.conf");
@@ -54,10 +61,14 @@ impl Bind {
         write_zones(directory, options, &anchors);
         let mut command = namespace.command("named");
         command.arg("-g").arg("-c").arg(directory.join("named.conf")).args(["-n", "1"]);
+        let clock = options.own_clock.then(|| Clock::new(directory));
+        if let Some(clock) = &clock {
+            clock.give_to(&mut command);
+        }
         let daemon = Daemon::start("BIND", command, &directory.join("log"));
         let prefix = namespace.command("dig");
         let prefix = prefix.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
-        let mut bind = Self { daemon, directory: directory.to_owned(), dig: Dig { prefix } };
+        let mut bind = Self { daemon, directory: directory.to_owned(), dig: Dig { prefix }, clock };
         let dig = Dig { prefix: bind.dig.prefix.clone() };
         bind.daemon.wait_until("the zones are signed", || {
             ZONES.iter().all(|zone| {
@@ -82,9 +93,14 @@ impl Bind {
         self.directory.join("island.key")
     }
 
+    /// The file with the TSIG key of this name.
+    pub fn key(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.key"))
+    }
+
     /// The file with the TSIG key that may change only what rollover changes.
     pub fn tsig_key(&self) -> PathBuf {
-        self.directory.join("rollover.key")
+        self.key("rollover")
     }
 
     /// Changes the zone by hand, with `nsupdate` lines and a key that may change everything.
@@ -211,10 +227,12 @@ fn write_zones(directory: &Path, options: &Options, keys: &[(String, String)]) {
 /// named.conf: the `update-policy` is the one of the README.
 fn configuration(directory: &Path) -> String {
     let directory = directory.display();
-    let mut text = format!(
-        r#"include "{directory}/rollover.key";
-include "{directory}/admin.key";
-options {{
+    let mut text = String::new();
+    for key in ALGORITHMS.into_iter().chain(["rollover", "admin"]) {
+        text += &format!("include \"{directory}/{key}.key\";\n");
+    }
+    text += &format!(
+        r#"options {{
     directory "{directory}";
     listen-on {{ {PRIMARY}; }};
     listen-on-v6 {{ none; }};

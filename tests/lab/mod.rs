@@ -11,6 +11,7 @@
 pub mod authority;
 pub mod bind;
 pub mod child;
+pub mod clock;
 pub mod configuration;
 pub mod daemon;
 pub mod dovecot;
@@ -65,12 +66,19 @@ pub struct Options {
     pub addresses: Vec<String>,
     /// Whether `nl.` is on a server of its own, and still names a third server of `example.nl.`.
     pub has_stale_delegation: bool,
+    /// Whether the primary's clock can be set apart from everybody else's.
+    pub own_clock: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let addresses = vec![MAIL.to_owned()];
-        Self { tlsa_ttl: 4, negative_ttl: 2, addresses, has_stale_delegation: false }
+        Self {
+            tlsa_ttl: 4,
+            negative_ttl: 2,
+            addresses: vec![MAIL.to_owned()],
+            has_stale_delegation: false,
+            own_clock: false,
+        }
     }
 }
 

@@ -31,4 +31,5 @@ mod services;
 mod shapes;
 mod ssh;
 mod stage;
+mod tsig;
 mod zones;
