@@ -16,6 +16,7 @@ packages=(
   openssh-client openssh-server    # machines that files are deployed to
   dovecot-imapd nginx-light        # other servers that present certificates
   libidn12                         # for Exim, see below
+  python3-venv                     # for octoDNS, see below
   iproute2 procps sqlite3
 )
 
@@ -28,10 +29,15 @@ done
 # Exim conflicts with Postfix as a package, so that its program alone is unpacked, beside.
 exim=/opt/rollover-lab/usr/sbin/exim4
 
-[ ${#missing[@]} -gt 0 ] || [ ! -x "$exim" ] || exit 0
+# octoDNS, for the plugin that brings it, is in no package: in an environment of its own, pinned.
+octodns=/opt/rollover-lab/octodns
+pinned=$(dirname "$0")/octodns.txt
+cmp -s "$pinned" "$octodns/installed.txt" && has_octodns=yes || has_octodns=no
+
+[ ${#missing[@]} -gt 0 ] || [ ! -x "$exim" ] || [ $has_octodns = no ] || exit 0
 
 if [ "$(id -u)" != 0 ]; then
-  echo "missing packages, and only root can install them: ${missing[*]} exim4-daemon-light" >&2
+  echo "missing, and only root can install it: ${missing[*]} exim4-daemon-light octodns" >&2
   exit 1
 fi
 
@@ -45,7 +51,9 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
-apt-get update -qq
+if [ ${#missing[@]} -gt 0 ] || [ ! -x "$exim" ]; then
+  apt-get update -qq
+fi
 [ ${#missing[@]} -eq 0 ] ||
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 
@@ -56,4 +64,11 @@ if [ ! -x "$exim" ]; then
   rm -r "$unpacked"
   getent passwd Debian-exim >/dev/null ||
     useradd --system --user-group --no-create-home --shell /usr/sbin/nologin Debian-exim
+fi
+
+if [ $has_octodns = no ]; then
+  rm -rf "$octodns"
+  /usr/bin/python3 -m venv "$octodns"
+  "$octodns/bin/pip" install --quiet --disable-pip-version-check --requirement "$pinned"
+  cp "$pinned" "$octodns/installed.txt"
 fi

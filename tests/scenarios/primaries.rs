@@ -5,12 +5,17 @@
 use std::path::Path;
 
 use crate::lab::Lab;
-use crate::lab::child::Listed;
+use crate::lab::child::{CHILD_PRIMARY, Listed, ZONE};
 use crate::lab::configuration::{Configuration, quick_policy};
+use crate::lab::daemon::run;
 use crate::lab::judge::{Demand, Judge};
 use crate::lab::knot::Knot;
 use crate::lab::powerdns::PowerDns;
+use crate::lab::tool::write_private;
 use crate::stage::Stage;
+
+/// Python with octoDNS, where `install-daemons.sh` puts it.
+pub const OCTODNS: &str = "/opt/rollover-lab/octodns/bin/python3";
 
 /// A mail server whose zone is not set up yet.
 fn stage() -> Stage {
@@ -145,4 +150,53 @@ fn powerdns_through_its_plugin() {
     let plan = stage.lab.rollover(&["plan"]).expect_code(0);
     assert!(plan.out.contains("cannot compare and swap"), "{}", plan.out);
     change_ca(&stage, Listed::Both);
+}
+
+/// octoDNS with its module for PowerDNS, as with any other: the key comes in a variable, and the rest of
+/// the zone is as it was.
+#[test]
+fn powerdns_through_octodns() {
+    let stage = stage();
+    let pdns = PowerDns::start(&stage.lab, Listed::Both, "hmac-sha256", &records(&stage));
+    let config = stage.lab.path("octodns.yaml");
+    std::fs::write(
+        &config,
+        "zones: {}\nproviders:\n  pdns:\n    class: octodns_powerdns.PowerDnsProvider\n    \
+         host: 127.0.0.1\n    api_key: env/PDNS_KEY\n    notify: true\n",
+    )
+    .expect("octoDNS's configuration");
+    let key = std::fs::read_to_string(&pdns.api_key).expect("the key");
+    let credentials = stage.lab.path("octodns.env");
+    write_private(&credentials, &format!("# for octodns.yaml\nPDNS_KEY={key}"));
+    let (path, config) = (plugin("dns-octodns"), config.display().to_string());
+    let command = [OCTODNS, &path, "--config", &config, "--provider", "pdns"];
+    let key = credentials.display().to_string();
+    let before = rest_of_zone(&stage);
+    let tried = try_plugin(&stage, &["--credentials-file", &key], &command).expect_code(0);
+    assert!(tried.out.contains("--      it cannot compare and swap"), "{}", tried.out);
+    let tried = try_plugin(&stage, &[], &command).expect_code(1);
+    assert!(tried.out.contains("PDNS_KEY"), "{}", tried.out);
+    configure(
+        &stage,
+        &format!("type = \"plugin\"\ncommand = {command:?}\ncredentials-file = \"{key}\""),
+    );
+    let plan = stage.lab.rollover(&["plan"]).expect_code(0);
+    assert!(plan.out.contains("cannot compare and swap"), "{}", plan.out);
+    change_ca(&stage, Listed::Both);
+    assert_eq!(rest_of_zone(&stage), before);
+}
+
+/// All records of the zone but TLSA records, and what follows by itself: signatures, and the serial.
+fn rest_of_zone(stage: &Stage) -> Vec<String> {
+    let mut dig = stage.lab.namespace.command("dig");
+    dig.args([&format!("@{CHILD_PRIMARY}"), ZONE, "AXFR", "+noall", "+answer"]);
+    let text = run(&mut dig);
+    let is_kept = |line: &&str| {
+        let kind = line.split_ascii_whitespace().nth(3).unwrap_or_default();
+        !["TLSA", "RRSIG", "NSEC", "NSEC3", "SOA"].contains(&kind)
+    };
+    let mut lines: Vec<String> = text.lines().filter(is_kept).map(str::to_owned).collect();
+    lines.sort();
+    assert!(3 < lines.len(), "{text}");
+    lines
 }
