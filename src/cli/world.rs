@@ -272,7 +272,8 @@ pub(super) fn publishers(
                     .map_err(|error| Failure::Usage(format!("dns `{name}`: {error}")))?;
                 let (servers, zone) = (config.servers.clone(), config.zone.clone());
                 let primary = Rfc2136::new(servers, key, zone, Arc::clone(clock));
-                Arc::new(Convoy::new(Arc::new(primary)))
+                let longest_call = primary.longest_call();
+                Arc::new(Convoy::new(Arc::new(primary), longest_call))
             }
             DnsConfig::Plugin(config) => {
                 let credentials = config.credentials_file.as_deref().map(secret::read).transpose();

@@ -27,9 +27,9 @@ use crate::tlsa::TlsaRrset;
 /// [RFC 1035, section 4.2.2]: https://www.rfc-editor.org/rfc/rfc1035#section-4.2.2
 const RRSETS_AT_ONCE: usize = 32;
 
-/// How long changes may wait for others before they are sent: for those on the road, for those of them
-/// that are sent again alone, and for their own convoy, each as long as a server may take.
-const DELAY_BY_OTHERS: Span = Span::from_seconds(30);
+/// How many calls of the primary changes may wait for before they are sent: those on the road, those of
+/// them that are sent again alone, and that of their own convoy.
+const CALLS_BEFORE: u32 = 3;
 
 /// What came of an update.
 type Answer = Result<(), PublishError>;
@@ -42,6 +42,8 @@ pub struct Convoy {
     waiting: Mutex<BTreeMap<DnsName, Vec<Passenger>>>,
     /// Whose turn it is to send.
     road: Turns<()>,
+    /// How long one call of the primary may take.
+    longest_call: Span,
 }
 
 /// One host's changes.
@@ -53,9 +55,9 @@ struct Passenger {
 }
 
 impl Convoy {
-    /// Lets the updates of `primary` travel together.
-    pub fn new(primary: Arc<dyn Publisher>) -> Self {
-        Self { primary, waiting: Mutex::default(), road: Turns::default() }
+    /// Lets the updates of `primary` travel together, each call of which may take this long.
+    pub fn new(primary: Arc<dyn Publisher>, longest_call: Span) -> Self {
+        Self { primary, waiting: Mutex::default(), road: Turns::default(), longest_call }
     }
 
     /// Waits to be taken along.
@@ -159,7 +161,7 @@ impl Publisher for Convoy {
     }
 
     fn longest_delay(&self) -> Span {
-        self.primary.longest_delay() + DELAY_BY_OTHERS
+        self.primary.longest_delay() + self.longest_call.times(CALLS_BEFORE)
     }
 
     async fn caveat(&self) -> Option<String> {

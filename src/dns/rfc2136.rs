@@ -64,6 +64,12 @@ impl Rfc2136 {
         Self { servers, key, zone, clock }
     }
 
+    /// How long one call may take: a connection to each server, and an answer of the last.
+    pub fn longest_call(&self) -> Span {
+        let servers = u32::try_from(self.servers.len()).unwrap_or(u32::MAX);
+        LIMIT.times(servers.saturating_add(1))
+    }
+
     /// The server that is asked first, in messages.
     fn primary(&self) -> String {
         named(self.servers[0])
@@ -322,7 +328,8 @@ impl Publisher for Rfc2136 {
     }
 
     fn longest_delay(&self) -> Span {
-        Span::from_seconds(FUDGE.into()) + DELAY_BEYOND_FUDGE
+        // Each server is sent an update that was signed when it was tried.
+        Span::from_seconds(FUDGE.into()) + DELAY_BEYOND_FUDGE + self.longest_call()
     }
 
     async fn add_txt(

@@ -83,7 +83,7 @@ fn conflict() -> PublishError {
 
 /// Lets these hosts change their RRsets at once, and returns what each was told.
 async fn all_at_once(primary: &Arc<Slow>, names: &[String]) -> Vec<Answer> {
-    let convoy = Arc::new(Convoy::new(primary.clone()));
+    let convoy = Arc::new(Convoy::new(primary.clone(), Span::from_seconds(10)));
     let mut hosts = JoinSet::new();
     for (position, name) in names.iter().cloned().enumerate() {
         let convoy = Arc::clone(&convoy);
@@ -151,7 +151,7 @@ async fn no_message_changes_a_name_for_two() {
 #[tokio::test]
 async fn who_was_aboard_when_the_driver_was_stopped_was_not_answered() {
     let primary = Slow::new(None);
-    let convoy = Convoy::new(primary.clone());
+    let convoy = Convoy::new(primary.clone(), Span::from_seconds(10));
     let (zone, mine, other) = (zone(), [change("_25._tcp.mx1.example.nl")], [change("mx2.nl")]);
     let mut first = pin!(convoy.replace(&zone, &mine));
     let mut driver = Box::pin(convoy.replace(&zone, &other));
