@@ -11,6 +11,7 @@ use crate::ports::{
 };
 use crate::rollover::action::{Action, Begin, KeySource, RrsetChange, Toward};
 use crate::rollover::observation::{Installed, Observation};
+use crate::rollover::safety;
 use crate::rollover::state::{BundleId, HostState, Issued, KeyMade, Kind, Revocation, Step};
 use crate::rollover::transition::{self, FailureReport};
 use crate::time::Timestamp;
@@ -332,8 +333,9 @@ impl HostPass {
                 if error.surely_without_effect() {
                     transition::retract_deployment(&mut progress.state, &before);
                 }
+                let (what, hint) = (error.to_string(), error.hint());
                 let report =
-                    self.deploy_report(&error.to_string(), "the new certificate", error.hint());
+                    self.deploy_report(&progress.state, &what, "the new certificate", hint);
                 Ok(self.fail(progress, Step::Deploy, report, event)?)
             }
         }
@@ -354,7 +356,7 @@ impl HostPass {
                 self.spec.policy.timing.probe_timeout
             );
             let hint = "mend the reload command or the mail server; the next pass tries again";
-            let report = self.deploy_report(&message, "the new certificate", hint);
+            let report = self.deploy_report(&progress.state, &message, "the new certificate", hint);
             transition::fail(&self.spec, &mut progress.state, Step::Deploy, report, now);
         }
         progress.intent.tried.insert(Step::Deploy);
@@ -367,8 +369,9 @@ impl HostPass {
                 Ok(self.conclude(progress, event, output)?)
             }
             Err(error) => {
+                let (what, hint) = (error.to_string(), error.hint());
                 let report =
-                    self.deploy_report(&error.to_string(), "the former certificate", error.hint());
+                    self.deploy_report(&progress.state, &what, "the former certificate", hint);
                 Ok(self.fail(progress, Step::Restore, report, event)?)
             }
         }
@@ -399,14 +402,22 @@ impl HostPass {
         }))
     }
 
-    /// A failed deployment, as it is recorded.
-    fn deploy_report(&self, what: &str, which: &str, hint: &str) -> FailureReport {
+    /// A failed deployment, as it is recorded: what it means for mail is not taken for granted, since the
+    /// server may present what somebody else has put there.
+    fn deploy_report(
+        &self,
+        state: &HostState,
+        what: &str,
+        which: &str,
+        hint: &str,
+    ) -> FailureReport {
+        let gaps = safety::gaps(&self.spec, state, &self.ports.clock.now());
+        let mail = match gaps.iter().any(|gap| gap.fit.is_none()) {
+            true => "what may be presented fits no record: senders that check do not deliver",
+            false => "the records fit both certificates, so mail goes on",
+        };
         FailureReport {
-            message: format!(
-                "{which} of {} is not in service: {what}\nthe records fit both certificates, so \
-                 mail goes on",
-                self.spec.name
-            ),
+            message: format!("{which} of {} is not in service: {what}\n{mail}", self.spec.name),
             hint: hint.to_owned(),
             needs_operator: true,
             not_before: None,

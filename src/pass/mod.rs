@@ -1,13 +1,14 @@
 //! One pass over a host: observe, decide, record, act, until nothing more can be done now.
 //!
 //! [`look`] asks the ports what is so, [`brought`] what another ACME client has staged, [`act`] does what
-//! was decided. Each action stands between two
+//! was decided, [`risk`] says what stops mail all the same. Each action stands between two
 //! writes to the ledger; a crash between them leaves an intent without an outcome, and the next
 //! pass does not guess at the outcome, it looks. This module knows no adapter, only ports.
 
 mod act;
 mod brought;
 mod look;
+mod risk;
 mod trial;
 
 pub use self::act::DONE;
@@ -336,7 +337,8 @@ impl HostPass {
         match &decision {
             Decision::Stuck(problems) => attention.extend(problems.iter().cloned()),
             Decision::Wait(wait) => attention.extend(overdue(&state, wait, &seen)),
-            Decision::Act(_) | Decision::Idle { .. } => {}
+            Decision::Idle { .. } => attention.extend(risk::problems(&self.spec, &state, &seen)),
+            Decision::Act(_) => {}
         }
         let phase = match attention.is_empty() {
             true => Phase::of(&state, &decision),
