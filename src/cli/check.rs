@@ -2,7 +2,7 @@
 //! for. The exit code is a monitoring plugin's.
 
 pub mod args;
-mod html;
+pub(in crate::cli) mod html;
 mod json;
 mod nagios;
 mod progress;
@@ -28,7 +28,7 @@ use crate::probe::{Settings, TlsProbe};
 pub use args::CheckArgs;
 use args::Format;
 use progress::Line;
-use text::{Colours, Detail};
+use text::Detail;
 
 /// Audits what the arguments name, and reports.
 pub(super) async fn run(
@@ -51,11 +51,7 @@ pub(super) async fn run(
     let text = match arguments.form() {
         Format::Text => {
             let detail = if global.quiet { Detail::Trouble } else { Detail::All };
-            let colours = match super::colours(global, &std::io::stdout()) {
-                true => Colours::On,
-                false => Colours::Off,
-            };
-            text::text(&audit, detail, colours)
+            text::text(&audit, detail, super::colours(global, &std::io::stdout()))
         }
         Format::Json => format!("{:#}\n", json::json(&audit)),
         Format::Nagios => nagios::text(&audit),

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use super::args::Global;
+use super::layout::Colours;
 use crate::demo::{self, DemoError, End, Manner, Options, Paint, Screen};
 use crate::policy::{Policy, file, shipped};
 
@@ -36,7 +37,7 @@ pub(super) async fn run(
     let options = Options {
         policy: policy(&arguments.policy)?,
         manner: if arguments.naive { Manner::Naive } else { Manner::Rollover },
-        paint: if colours { Paint::Colours } else { Paint::Plain },
+        paint: if colours == Colours::On { Paint::Colours } else { Paint::Plain },
         screen: if is_wide_enough(&stdout) { Screen::Live } else { Screen::Lines },
     };
     let mut nowhere = std::io::sink();

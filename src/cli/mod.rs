@@ -3,7 +3,8 @@
 //! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
 //! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
 //! [`history`], [`hook`] (other ACME clients), [`policy`], [`tlsa`], [`check`], [`plugin`], [`init`],
-//! [`manual`], [`demo`]. What people read is worded in [`report`].
+//! [`manual`], [`demo`]. What people read is worded in [`report`]
+//! and has the shape of [`layout`].
 
 pub mod args;
 pub mod check;
@@ -13,6 +14,7 @@ mod history;
 mod hook;
 mod html;
 pub mod init;
+mod layout;
 mod live;
 mod manual;
 mod notices;
@@ -25,6 +27,8 @@ mod report;
 mod run;
 #[cfg(test)]
 mod said;
+#[cfg(test)]
+mod snapshots;
 mod status;
 pub mod tlsa;
 mod world;
@@ -36,6 +40,7 @@ use clap::Parser;
 
 use crate::ports::Ledger as _;
 use args::{Cli, Command, Global, LogFormat};
+use layout::Colours;
 use world::World;
 
 /// How a command ended that did not end well.
@@ -63,21 +68,27 @@ enum Failure {
 impl Failure {
     /// Says it, unless it has been said.
     fn tell(&self, err: &mut dyn Write) {
-        let _ = match self {
-            Self::Attention | Self::Stopped | Self::Verdict(_) => Ok(()),
-            Self::Usage(message) | Self::Held(message) => writeln!(err, "rollover: {message}"),
-            Self::Broken { message, hint } => writeln!(err, "rollover: {message}\n  hint: {hint}"),
-        };
+        let text = layout::shown(self.text(), &std::io::stderr());
+        let _ = err.write_all(text.as_bytes());
+    }
+
+    /// What is to be said; nothing where it has been.
+    fn text(&self) -> String {
+        match self {
+            Self::Attention | Self::Stopped | Self::Verdict(_) => String::new(),
+            Self::Usage(message) | Self::Held(message) => format!("rollover: {message}\n"),
+            Self::Broken { message, hint } => format!("rollover: {message}\n  hint: {hint}\n"),
+        }
     }
 
     /// The exit code.
-    fn code(&self) -> ExitCode {
+    fn exit_code(&self) -> u8 {
         match self {
-            Self::Attention | Self::Broken { .. } => ExitCode::from(1),
-            Self::Usage(_) => ExitCode::from(2),
-            Self::Held(_) => ExitCode::from(3),
-            Self::Stopped => ExitCode::from(130),
-            Self::Verdict(code) => ExitCode::from(*code),
+            Self::Attention | Self::Broken { .. } => 1,
+            Self::Usage(_) => 2,
+            Self::Held(_) => 3,
+            Self::Stopped => 130,
+            Self::Verdict(code) => *code,
         }
     }
 }
@@ -104,7 +115,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.tell(&mut err);
-            failure.code()
+            ExitCode::from(failure.exit_code())
         }
     }
 }
@@ -136,13 +147,14 @@ fn start_log(global: &Global) {
     }
 }
 
-/// Whether what is written to `stream` may have colours.
-fn colours(global: &Global, stream: &impl IsTerminal) -> bool {
-    match global.color {
+/// Whether what is written to `stream` has colours.
+fn colours(global: &Global, stream: &impl IsTerminal) -> Colours {
+    let wanted = match global.color {
         args::Color::Always => true,
         args::Color::Never => false,
         args::Color::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-    }
+    };
+    if wanted { Colours::On } else { Colours::Off }
 }
 
 /// Runs one command.
@@ -167,7 +179,7 @@ async fn dispatch(
         }
         Some(Command::Status { json, html: None }) => {
             let world = World::open_for_reading(&cli.global)?;
-            show_status(&world, *json, out).await
+            show_status(&cli.global, &world, *json, out).await
         }
         Some(Command::Hook { call }) => hook::run(&cli.global, call, out, err).await,
         Some(Command::Init(arguments)) => init::run(&cli.global, arguments, out).await,
@@ -215,11 +227,15 @@ async fn show_plan(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<(), Failur
     refuse_unnamed(cli)?;
     let world = World::open_for_reading(&cli.global)?;
     let request = cli.start.request();
-    for (host, report) in world.preview(request).await? {
-        let _ = out.write_all(plan::text(host.spec(), &report, report.seen.at).as_bytes());
+    let colours = colours(&cli.global, &std::io::stdout());
+    for (position, (host, report)) in world.preview(request.clone()).await?.iter().enumerate() {
+        let (spec, now) = (host.spec(), report.seen.at);
+        let mut text = plan::text(spec, report, request.as_ref(), now, colours);
         if let Some(caveat) = host.caveat().await {
-            let _ = writeln!(out, "  note:      {caveat}");
+            layout::field(&mut text, "note", "note", &caveat);
         }
+        let between = if position == 0 { "" } else { "\n" };
+        let _ = write!(out, "{between}{text}");
     }
     world.leave().await;
     Ok(())
@@ -227,6 +243,7 @@ async fn show_plan(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<(), Failur
 
 /// `rollover status`
 async fn show_status(
+    global: &Global,
     world: &World,
     json: bool,
     out: &mut (dyn Write + Send),
@@ -240,9 +257,8 @@ async fn show_status(
         let _ = writeln!(out, "{:#}", status::json(&statuses, &now));
         return Ok(());
     }
-    for status in statuses {
-        let _ = out.write_all(status.text(&now).as_bytes());
-    }
+    let colours = colours(global, &std::io::stdout());
+    let _ = out.write_all(status::text(&statuses, &now, colours).as_bytes());
     Ok(())
 }
 

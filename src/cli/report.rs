@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
+use super::layout::{self, clock_time};
 use crate::pass::{DONE, PassError, Report};
 use crate::ports::Event;
-use crate::rollover::action::{Decision, Problem, Wait};
+use crate::rollover::action::{Decision, Problem, Reason, Wait};
 use crate::time::Timestamp;
 
 /// Whether the command stays until all is done.
@@ -50,12 +51,19 @@ fn event_line(host: &str, event: &Event) -> String {
     }
 }
 
+/// One thing that is waited for, as `status` and `plan` have it: until when, for what, and what helps.
+pub(super) fn reason(reason: &Reason, hint: Option<&str>, now: Timestamp) -> String {
+    let until = reason.until().map(|until| format!("until {}\n", layout::moment(until, now)));
+    let hint = hint.map(|hint| format!("\n{hint}"));
+    format!("{}for {reason}{}", until.unwrap_or_default(), hint.unwrap_or_default())
+}
+
 /// What is waited for, a line per reason.
 pub(super) fn waiting(host: &str, wait: &Wait, now: Timestamp) -> String {
     let mut text = String::new();
     for reason in &wait.reasons {
         let until = match reason.until() {
-            Some(until) => format!(" until {}", moment(until, now)),
+            Some(until) => format!(" until {}", layout::moment(until, now)),
             None => String::new(),
         };
         let _ = writeln!(text, "{} {host}: waiting{until} for {reason}", clock_time(now));
@@ -77,20 +85,6 @@ pub(super) fn attention(host: &str, problems: &[Problem]) -> String {
         let _ = writeln!(text, "  hint: {}", problem.hint);
     }
     text
-}
-
-/// A moment as clock time and as distance: `14:05:10 UTC (in 31m)`.
-pub(super) fn moment(at: Timestamp, now: Timestamp) -> String {
-    if at <= now {
-        return format!("{} (now)", clock_time(at));
-    }
-    let distance = crate::time::Span::from_seconds(at.since(now).as_seconds());
-    format!("{} (in {distance})", clock_time(at))
-}
-
-/// A moment to the second, in UTC.
-pub(super) fn clock_time(at: Timestamp) -> String {
-    at.to_string().replace('T', " ")
 }
 
 /// Where a server stands, for those who asked to be told though nothing happened.

@@ -1,7 +1,7 @@
 //! A pass over every server, and `--wait`: passes until every rollover in flight is done.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Write, stderr, stdout};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -11,7 +11,7 @@ use super::args::Cli;
 use super::countdown::Countdown;
 use super::report::Stays;
 use super::world::World;
-use super::{Failure, notices, report};
+use super::{Failure, layout, notices, report};
 use crate::ledger::PassLock;
 use crate::pass::{HostPass, PassError, Report};
 use crate::rollover::action::Request;
@@ -147,12 +147,14 @@ fn tell(
                         text = report::standing(report, now);
                     }
                     if said.get(host) != Some(&text) {
-                        let _ = out.write_all(text.as_bytes());
+                        let shown = layout::shown(text.clone(), &stdout());
+                        let _ = out.write_all(shown.as_bytes());
                     }
                     said.insert(host.clone(), text);
                 }
                 attention |= !report.attention.is_empty();
-                let _ = err.write_all(report::attention(host, &report.attention).as_bytes());
+                let trouble = report::attention(host, &report.attention);
+                let _ = err.write_all(layout::shown(trouble, &stderr()).as_bytes());
             }
             // At first sight of a host only the look tells that a request makes no sense.
             Err(PassError::Request(error)) => {
@@ -160,7 +162,8 @@ fn tell(
             }
             Err(error) => {
                 attention = true;
-                let _ = err.write_all(report::broken(host, error).as_bytes());
+                let broken = layout::shown(report::broken(host, error), &stderr());
+                let _ = err.write_all(broken.as_bytes());
             }
         }
     }

@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::layout::{self, Colours, Tone};
 use super::report;
 use crate::pass::Report;
 use crate::pki::{Certificate, Chain, KeyType};
 use crate::rollover::action::{Decision, Problem};
-use crate::rollover::brief;
 use crate::rollover::history::{Content, Until};
 use crate::rollover::observation::OwnerSight;
+use crate::rollover::phase::Phase;
 use crate::rollover::presentable::Presentable;
-use crate::rollover::records;
 use crate::rollover::spec::HostSpec;
+use crate::rollover::{brief, records, safety};
 use crate::time::{Moment, Timestamp};
 use crate::tlsa::{TlsaOwner, TlsaRrset};
 
@@ -24,6 +25,16 @@ pub(super) struct Status<'a> {
     pub(super) spec: &'a HostSpec,
     /// What was seen, and what would follow.
     pub(super) report: &'a Report,
+}
+
+/// A label and what is to be said beside it, in lines.
+pub(super) struct Field {
+    /// The label.
+    pub(super) label: &'static str,
+    /// What the label's colour is about, where it has one.
+    pub(super) tone: Option<Tone>,
+    /// What is to be said.
+    pub(super) words: String,
 }
 
 /// A chain that is presented, with its trust anchor.
@@ -137,47 +148,107 @@ impl Status<'_> {
         cached
     }
 
-    /// The server for people.
-    pub(super) fn text(&self, now: &Moment) -> String {
+    /// The server for people: what is wrong first, then what it means for mail.
+    pub(super) fn text(&self, now: &Moment, colours: Colours) -> String {
         let mut text = String::new();
-        let state = &self.report.state;
-        let (name, policy) = (&self.spec.name, &self.spec.policy.name);
-        let issuer = state.issuer(self.spec);
-        let _ = writeln!(text, "{name}  {}  (policy {policy}, issuer {issuer})", self.report.phase);
-        if state.issuer_override.is_some() {
-            let configured = &self.spec.issuer;
-            let _ = writeln!(
-                text,
-                "  issuer   {issuer} by --new-ca; the configuration still says {configured}"
-            );
-        }
-        if state.withdrawn {
-            let _ = writeln!(text, "  DANE     left; rollover --renew --host {name} comes back");
-        }
-        for presented in self.presented(now) {
-            let leaf = presented.chain.leaf();
-            let _ = writeln!(
-                text,
-                "  served   key {} of {}, until {}",
-                leaf.spki_sha256().short(),
-                leaf.issuer(),
-                report::clock_time(leaf.not_after())
-            );
-        }
-        for (owner, rrset) in self.published() {
-            let _ = writeln!(text, "  records  {owner} {} (TTL {})", brief(rrset), rrset.ttl);
-        }
-        self.write_cached(&mut text, now);
-        self.write_next(&mut text, now.wall);
-        for problem in &self.report.attention {
-            let message = problem.message.replace('\n', "\n           ");
-            let _ = writeln!(text, "  WRONG    {message}\n  to do    {}", problem.hint);
+        let _ = writeln!(
+            text,
+            "{}  {}  (policy {}, issuer {})",
+            colours.paint(Tone::Strong, &self.spec.name),
+            colours.paint(self.tone(), self.report.phase.as_str()),
+            self.spec.policy.name,
+            self.report.state.issuer(self.spec)
+        );
+        for Field { label, tone, words } in self.fields(now) {
+            let painted = match tone {
+                Some(tone) => colours.paint(tone, label),
+                None => label.to_owned(),
+            };
+            layout::field(&mut text, label, &painted, &words);
         }
         text
     }
 
+    /// All that is to be said of the server, in order.
+    pub(super) fn fields(&self, now: &Moment) -> Vec<Field> {
+        let mut fields = Vec::new();
+        for problem in &self.report.attention {
+            let tone = Some(Tone::Bad);
+            fields.push(Field { label: "WRONG", tone, words: problem.message.clone() });
+            fields.push(field("to do", problem.hint.clone()));
+        }
+        let (tone, words) = self.mail(now);
+        fields.push(Field { label: "mail", tone: Some(tone), words });
+        let (state, name) = (&self.report.state, &self.spec.name);
+        if state.issuer_override.is_some() {
+            let (issuer, configured) = (state.issuer(self.spec), &self.spec.issuer);
+            let words = format!("{issuer} by --new-ca; the configuration still says {configured}");
+            fields.push(field("issuer", words));
+        }
+        if state.withdrawn {
+            fields.push(field("DANE", format!("left; rollover --renew --host {name} comes back")));
+        }
+        for presented in self.presented(now) {
+            let leaf = presented.chain.leaf();
+            let key = leaf.spki_sha256().short();
+            let until = layout::moment(leaf.not_after(), now.wall);
+            fields.push(field("served", format!("key {key} of {}\nuntil {until}", leaf.issuer())));
+        }
+        for (owner, rrset) in self.published() {
+            let words = format!("{}\nat {owner}, TTL {}", brief(rrset), rrset.ttl);
+            fields.push(field("records", words));
+        }
+        self.add_cached(&mut fields, now);
+        self.add_next(&mut fields, now.wall);
+        fields
+    }
+
+    /// What the phase is about.
+    fn tone(&self) -> Tone {
+        match self.report.phase {
+            _ if !self.report.attention.is_empty() => Tone::Bad,
+            Phase::Idle => Tone::Good,
+            Phase::Held => Tone::Bad,
+            Phase::Issuing
+            | Phase::Bridging
+            | Phase::Waiting
+            | Phase::Deploying
+            | Phase::Settling => Tone::Busy,
+        }
+    }
+
+    /// What all of it means for mail now: the promise itself, held against what is known.
+    fn mail(&self, now: &Moment) -> (Tone, String) {
+        let state = &self.report.state;
+        let gaps = safety::gaps(self.spec, state, now);
+        if let Some(gap) = gaps.iter().find(|gap| gap.fit.is_none()) {
+            let records = match &gap.content {
+                Content::Rrset(rrset) => brief(rrset),
+                Content::Unknown { .. } => return (Tone::Unknown, UNKNOWN.to_owned()),
+            };
+            let words = format!(
+                "AT RISK: caches may hold {records} at {}, and what may be presented does not fit; \
+                 senders that check do not deliver",
+                gap.owner
+            );
+            return (Tone::Bad, words);
+        }
+        let seen = |owner| state.histories.get(owner).is_some_and(|h| !h.versions.is_empty());
+        if !self.spec.owners.iter().all(seen) {
+            return (Tone::Unknown, UNKNOWN.to_owned());
+        }
+        let timing = &self.spec.policy.timing;
+        let cached = state.histories.values().flat_map(|history| history.cached(timing, now));
+        let mut contents = cached.map(|(version, _)| &version.content);
+        let is_absent = |content: &Content| matches!(content, Content::Rrset(r) if r.is_absent());
+        if contents.all(is_absent) {
+            return (Tone::Good, "goes on, without DANE: there are no records".to_owned());
+        }
+        (Tone::Good, "goes on: what caches may hold fits what is presented".to_owned())
+    }
+
     /// What caches may hold beside what is published.
-    fn write_cached(&self, text: &mut String, now: &Moment) {
+    fn add_cached(&self, fields: &mut Vec<Field>, now: &Moment) {
         let published: BTreeSet<&TlsaRrset> =
             self.published().into_iter().map(|(_, rrset)| rrset).collect();
         for history in self.report.state.histories.values() {
@@ -188,41 +259,89 @@ impl Status<'_> {
                     Content::Unknown { .. } => "what was there before the first look".to_owned(),
                 };
                 let until = match until {
-                    Until::At(at) => format!("until {}", report::moment(at, now.wall)),
+                    Until::At(at) => format!("until {}", layout::moment(at, now.wall)),
                     Until::Unseen => "as long as a name server may serve it".to_owned(),
                 };
-                let _ = writeln!(text, "  cached   {what}, {until}");
+                fields.push(field("cached", format!("{what}\n{until}")));
             }
         }
     }
 
     /// What is in flight, and what comes next.
-    fn write_next(&self, text: &mut String, now: Timestamp) {
+    fn add_next(&self, fields: &mut Vec<Field>, now: Timestamp) {
         if let Some(rollover) = &self.report.state.rollover {
-            let (kind, started) = (rollover.kind, report::clock_time(rollover.started));
-            let _ = writeln!(text, "  rollover {kind}, since {started}");
+            let started = layout::moment(rollover.started, now);
+            fields.push(field("rollover", format!("{}, since {started}", rollover.kind)));
         }
+        let name = &self.spec.name;
+        let command = format!("rollover --host {name} (cron does it too; --wait stays)");
         match &self.report.decision {
-            Decision::Act(action) => {
-                let _ = writeln!(text, "  next     {action}: rollover --host {}", self.spec.name);
-            }
+            Decision::Act(action) => fields.push(field("next", format!("{action}\n{command}"))),
             Decision::Wait(wait) => {
                 for reason in &wait.reasons {
-                    let until = reason.until().map(|until| report::moment(until, now));
-                    let until = until.map(|until| format!("until {until} ")).unwrap_or_default();
-                    let _ = writeln!(text, "  waits    {until}for {reason}");
-                    if let Some(hint) = reason.hint() {
-                        let _ = writeln!(text, "           {hint}");
-                    }
+                    let known = |hint| self.report.attention.iter().any(|p| p.hint == hint);
+                    let hint = reason.hint().filter(|hint| !known(*hint));
+                    fields.push(field("waits", report::reason(reason, hint, now)));
                 }
-                let _ = writeln!(text, "  next     {}", report::continue_command(&self.spec.name));
+                fields.push(field("next", command));
             }
             Decision::Idle { until } => {
-                let _ = writeln!(text, "  next     renewal, {}", report::moment(*until, now));
+                fields.push(field("next", format!("renewal, {}", layout::moment(*until, now))));
             }
-            Decision::Stuck(_) => {}
+            Decision::Stuck(_) => fields.push(field("then", command)),
         }
     }
+}
+
+/// What can be said of mail where nobody knows what caches hold.
+const UNKNOWN: &str = "not known: what caches hold was never seen";
+
+/// A label and what is to be said.
+fn field(label: &'static str, words: String) -> Field {
+    Field { label, tone: None, words }
+}
+
+/// How soon somebody should look at a server.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Urgency {
+    /// It needs somebody.
+    Trouble,
+    /// Something is under way.
+    UnderWay,
+    /// Nothing is.
+    Idle,
+}
+
+impl Urgency {
+    /// How soon somebody should look at this one.
+    pub(super) fn of(report: &Report) -> Self {
+        match (&report.attention[..], report.is_in_flight()) {
+            ([_, ..], _) => Self::Trouble,
+            ([], true) => Self::UnderWay,
+            ([], false) => Self::Idle,
+        }
+    }
+}
+
+/// All servers for people: those that need somebody first, then those at which something is under way.
+pub(super) fn text(statuses: &[Status<'_>], now: &Moment, colours: Colours) -> String {
+    let mut text = String::new();
+    let mut sorted: Vec<&Status<'_>> = statuses.iter().collect();
+    let urgency = |status: &&Status<'_>| Urgency::of(status.report);
+    sorted.sort_by_key(urgency);
+    if 1 < sorted.len() {
+        let count = |wanted| sorted.iter().filter(|status| urgency(status) == wanted).count();
+        let _ = writeln!(
+            text,
+            "{} servers: {} in need of attention, {} under way, {} idle\n",
+            sorted.len(),
+            count(Urgency::Trouble),
+            count(Urgency::UnderWay),
+            count(Urgency::Idle)
+        );
+    }
+    let texts: Vec<String> = sorted.iter().map(|status| status.text(now, colours)).collect();
+    text + &texts.join("\n")
 }
 
 impl Presented {

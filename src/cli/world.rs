@@ -14,6 +14,7 @@ use crate::config::{
     NotifyConfig,
 };
 use crate::deploy::{Exec, Files, Ssh};
+use crate::diagnostic::nearest;
 use crate::dns::{Anchors, Authority, Convoy, Plugin, PluginSettings, Rfc2136, TsigKey};
 use crate::issuer::{Acme, External, Limits, Listeners, OwnCa, Staging, Surroundings};
 use crate::ledger::{LockError, SqliteLedger};
@@ -224,7 +225,8 @@ pub(super) fn read_configuration(global: &Global) -> Result<Configuration, Failu
     };
     config::load(&global.config, &environment).map_err(|diagnostics| {
         let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
-        Failure::Usage(texts.join("\n"))
+        let end = "nothing was done, and mail goes on as it is";
+        Failure::Usage(format!("{}\n{end}", texts.join("\n")))
     })
 }
 
@@ -240,7 +242,12 @@ fn choose(global: &Global, configuration: &Configuration) -> Result<Vec<HostConf
         .map(|name| {
             configuration.hosts.get(&name).cloned().ok_or_else(|| {
                 let path = global.config.display();
-                Failure::Usage(format!("there is no host `{name}` in {path}"))
+                let known = configuration.hosts.keys().map(String::as_str);
+                let hint = match nearest(&name, known) {
+                    Some(nearest) => format!("did you mean `{nearest}`?"),
+                    None => "`rollover status` shows all of them".to_owned(),
+                };
+                Failure::Usage(format!("there is no host `{name}` in {path}\n  hint: {hint}"))
             })
         })
         .collect()
@@ -304,7 +311,7 @@ impl From<LedgerError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         match error {
-            LockError::Held { .. } => Self::Held(error.to_string()),
+            LockError::Held { .. } => Self::Held(format!("{error}\n  hint: {}", error.hint())),
             LockError::Directory(error) => error.into(),
             LockError::File { .. } => {
                 Self::Broken { message: error.to_string(), hint: error.hint() }

@@ -67,7 +67,8 @@ impl World<'_> {
             Err(error) => {
                 let message = format!("cannot read the configuration: {error}");
                 let name = path.display().to_string();
-                self.reports.add(Diagnostic::of_file(name, message));
+                let hint = "`rollover init DOMAIN` writes one; `--config FILE` names another";
+                self.reports.add(Diagnostic::of_file(name, message).with_hint(hint));
                 written.incomplete = true;
                 return written;
             }

@@ -398,7 +398,9 @@ fn the_errors_of_all_files_come_together() {
 fn a_configuration_that_is_not_there_is_named() {
     let lost = load(Path::new("/nonexistent/rollover.toml"), &Environment::default());
     let shown: Vec<String> = lost.unwrap_err().iter().map(ToString::to_string).collect();
-    expect!["/nonexistent/rollover.toml: cannot read the configuration: No such file or directory (os error 2)"].assert_eq(&shown.join("\n"));
+    expect![[r#"
+        /nonexistent/rollover.toml: cannot read the configuration: No such file or directory (os error 2)
+        hint: `rollover init DOMAIN` writes one; `--config FILE` names another"#]].assert_eq(&shown.join("\n"));
 }
 
 /// A directory with the example in `examples/` and the files that it names.

@@ -7,8 +7,8 @@ use std::fmt;
 
 use super::action::{Action, Decision};
 use super::decide::Intent;
-use super::history::{Until, hold};
-use super::observation::Observation;
+use super::history::{Content, Until, hold};
+use super::observation::{Observation, OwnerSight};
 use super::request;
 use super::safety::Obstacle;
 use super::situation::Situation;
@@ -132,7 +132,7 @@ fn pursue(situation: &Situation<'_>, rollover: &Rollover, target: &Bundle) -> Ve
         false => at + situation.spec.policy.timing.drain,
     };
     if matches!(rollover.target, Target::Bundle(_)) && !situation.state.withdrawn {
-        let why = "once no process can present the former certificate (drain)";
+        let why = "once no process can present the former certificate any more: drain";
         steps.push(foreseen(drained, "settle: publish the new certificate's own records", why));
     }
     let done = last_cached(situation, drained);
@@ -167,12 +167,15 @@ fn until_deployed(
     let changes_ca = rollover.kind == Kind::CaChange && !known;
     let mut at = now;
     if !obstacles.is_empty() || changes_ca {
-        steps.push(foreseen(now, "bridge: publish records that fit both", ""));
+        if !is_bridged(situation, &obstacles) {
+            steps.push(foreseen(now, "bridge: publish records that fit both", ""));
+        }
         at = match obstacles.is_empty() {
             true => last_cached(situation, now),
             false => last_of(situation, &obstacles),
         };
-        let ttl = "caches hold the former records for one TTL after the last name server let go";
+        let ttl = "they may hold them for a TTL, and the policy's margin, after the last name server \
+                   let go of them";
         steps.push(foreseen(at, "caches have let go of the former records", ttl));
     } else if !known {
         let why = "if the CA signs with another key than before: bridge and wait first, until then";
@@ -194,6 +197,19 @@ fn as_if_same_ca(state: &HostState, target: &Bundle) -> Bundle {
         (*key_type, credential)
     });
     Bundle { issuer, created: target.created, credentials: credentials.collect() }
+}
+
+/// Whether what stands in the way is gone from the primary already: time alone is missing.
+fn is_bridged(situation: &Situation<'_>, obstacles: &[Obstacle]) -> bool {
+    let is_published = |obstacle: &Obstacle| match situation.seen.owners.get(&obstacle.owner) {
+        Some(OwnerSight::Seen(answers)) => match (&answers.at_primary, &obstacle.version.content) {
+            (Ok(rrset), Content::Rrset(content)) => rrset == content,
+            (Ok(_), Content::Unknown { .. }) => false,
+            (Err(_), _) => true,
+        },
+        Some(OwnerSight::Unknown { .. } | OwnerSight::Unsigned { .. }) | None => true,
+    };
+    !obstacles.is_empty() && !obstacles.iter().any(is_published)
 }
 
 /// When these versions will have left all caches, if their servers let go of them now.

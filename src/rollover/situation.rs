@@ -415,7 +415,7 @@ impl Situation<'_> {
         let said = |server: &ServerAddress, answer: &Answer| match answer {
             Answer::Secure(rrset) | Answer::Wildcard(rrset) => describe(server, rrset),
             Answer::Untrusted { reason } => Some(format!("gives no answer to rely on: {reason}")),
-            Answer::Silent { reason } => Some(format!("does not answer: {reason}")),
+            Answer::Silent { reason } => Some(format!("does not answer ({reason})")),
         };
         let reasons = answers.answers.iter().filter_map(|(server, answer)| {
             let answer = said(server, answer)?;

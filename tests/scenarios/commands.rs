@@ -28,7 +28,7 @@ fn plan_and_dry_run_show_the_timeline_and_change_nothing() {
     let plan = stage.lab.rollover(&["plan", "--new-ca", "other"]).expect_code(0);
     let dry = stage.lab.rollover(&["--new-ca", "other", "--dry-run"]).expect_code(0);
     for run in [&plan, &dry] {
-        assert!(run.out.contains("next pass: begin a change of CA by other"), "{}", run.out);
+        assert!(run.out.contains("  now      begin a change of CA by other"), "{}", run.out);
         assert!(run.out.contains("bridge: publish records that fit both"), "{}", run.out);
         assert!(run.out.contains("caches have let go of the former records"), "{}", run.out);
         assert!(run.out.contains("settle"), "{}", run.out);

@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::super::layout::{Colours, Tone, wrap};
 use crate::audit::{Audit, Finding, Kind, Server, Severity, Subject};
-
-/// How wide a line may be.
-const WIDTH: usize = 80;
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,15 +12,6 @@ pub(super) enum Detail {
     All,
     /// What is not as it should be.
     Trouble,
-}
-
-/// Whether severities are coloured as well.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Colours {
-    /// They are.
-    On,
-    /// They are not.
-    Off,
 }
 
 /// The whole audit.
@@ -113,51 +102,12 @@ impl Writer {
 
     /// A severity in its colour.
     fn severity(&self, severity: Severity) -> String {
-        let word = severity.as_str();
-        if self.colours == Colours::Off {
-            return word.to_owned();
-        }
-        let code = match severity {
-            Severity::Ok => 32,
-            Severity::Warning => 33,
-            Severity::Unknown => 35,
-            Severity::Critical => 31,
+        let tone = match severity {
+            Severity::Ok => Tone::Good,
+            Severity::Warning => Tone::Busy,
+            Severity::Unknown => Tone::Unknown,
+            Severity::Critical => Tone::Bad,
         };
-        format!("\x1b[1;{code}m{word}\x1b[0m")
-    }
-}
-
-/// Writes words up to the width, the lines after the first indented. What has no blank, such as an
-/// address or a path, is never broken.
-fn wrap(text: &mut String, words: &str, indent: usize) {
-    let mut column = indent;
-    for (position, word) in words.split_whitespace().enumerate() {
-        let length = word.chars().count();
-        if 0 < position && WIDTH < column + 1 + length {
-            let _ = write!(text, "\n{:indent$}", "");
-            column = indent;
-        } else if 0 < position {
-            text.push(' ');
-            column += 1;
-        }
-        text.push_str(word);
-        column += length;
-    }
-    text.push('\n');
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_not_wider_than_eighty_columns_but_for_what_cannot_be_broken() {
-        let mut text = String::new();
-        let words = "word ".repeat(40) + &"x".repeat(90) + " end";
-        wrap(&mut text, &words, 14);
-        for line in text.lines() {
-            assert!(line.chars().count() <= WIDTH || line.contains("xxx"), "{line}");
-        }
-        assert!(text.lines().skip(1).all(|line| line.starts_with("              ")), "{text}");
+        self.colours.paint(tone, severity.as_str())
     }
 }

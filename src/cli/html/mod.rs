@@ -9,10 +9,12 @@ mod timeline;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::layout::{self, Tone};
 use super::page::escape;
 use super::status::Status;
+use super::status::{Field, Urgency};
 use super::world::World;
-use super::{Failure, page, report};
+use super::{Failure, page};
 use crate::durable::{self, Access};
 use crate::ports::{Event, Ledger as _};
 use crate::time::Moment;
@@ -31,13 +33,13 @@ const STYLE: &str = include_str!("style.css");
 pub(super) async fn write(world: &World, file: &Path) -> Result<(), Failure> {
     let reports = world.preview(None).await?;
     let now = world.clock.now();
-    let mut body = String::new();
+    let mut hosts = Vec::new();
     for (host, report) in &reports {
         let status = Status { spec: host.spec(), report };
         let events = world.ledger.history(&host.spec().name, EVENTS).map_err(Failure::from)?;
-        write_host(&mut body, &status, &events, &now);
+        hosts.push((status, events));
     }
-    let page = page(&body, &now);
+    let page = page(&hosts, &now);
     durable::write(file, page.as_bytes(), Access::with_mode(0o644)).map_err(|error| {
         Failure::Broken {
             message: error.describe(),
@@ -46,11 +48,32 @@ pub(super) async fn write(world: &World, file: &Path) -> Result<(), Failure> {
     })
 }
 
-/// The page of these servers.
-fn page(servers: &str, now: &Moment) -> String {
-    let at = report::clock_time(now.wall);
+/// The page of these servers, each with its history.
+pub(super) fn page(hosts: &[(Status<'_>, Vec<Event>)], now: &Moment) -> String {
+    let mut servers = String::new();
+    let mut sorted: Vec<_> = hosts.iter().collect();
+    sorted.sort_by_key(|(status, _)| Urgency::of(status.report));
+    for (status, events) in sorted {
+        write_host(&mut servers, status, events, now);
+    }
+    let at = layout::clock_time(now.wall);
     let body = format!("<header><h1>rollover</h1><p>{at}</p></header>\n<main>\n{servers}</main>\n");
     page::page("rollover status", STYLE, &body)
+}
+
+/// What `status` says of a server, label by label.
+fn write_fields(html: &mut String, fields: &[Field]) {
+    html.push_str("<dl>\n");
+    for Field { label, tone, words } in fields {
+        let class = match tone {
+            Some(Tone::Good) => " class=\"well\"",
+            Some(Tone::Bad) => " class=\"wrong\"",
+            Some(Tone::Busy | Tone::Strong | Tone::Unknown) | None => "",
+        };
+        let words = escape(words);
+        let _ = writeln!(html, "<dt{class}>{label}</dt><dd>{words}</dd>");
+    }
+    html.push_str("</dl>\n");
 }
 
 /// One server: how it stands, the picture, and what was done.
@@ -64,17 +87,12 @@ fn write_host(html: &mut String, status: &Status<'_>, events: &[Event], now: &Mo
          </h2>",
         status.report.phase
     );
-    for problem in &status.report.attention {
-        let (message, hint) = (escape(&problem.message), escape(&problem.hint));
-        let _ = writeln!(html, "<p class=\"problem\">{message}<br><b>To do:</b> {hint}</p>");
-    }
+    write_fields(html, &status.fields(now));
     html.push_str(&picture::svg(&Timeline::of(status, events, now)));
-    let _ = writeln!(html, "<details open><summary>Status</summary><pre>");
-    html.push_str(&escape(&status.text(now)));
-    let _ = writeln!(html, "</pre></details>\n<details><summary>What was done</summary><ol>");
+    html.push_str("<details><summary>What was done</summary><ol>");
     let done: Vec<&Event> = events.iter().filter(|event| !event.result.is_empty()).collect();
     for event in done.iter().rev().take(EVENTS_SHOWN) {
-        let (at, action) = (report::clock_time(event.at), escape(&event.action));
+        let (at, action) = (layout::clock_time(event.at), escape(&event.action));
         let _ = writeln!(html, "<li><time>{at}</time> {action}: {}</li>", escape(&event.result));
     }
     html.push_str("</ol></details>\n</section>\n");

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::escape;
 use super::timeline::{Fitting, Lane, Set, Stretch, Timeline};
-use crate::cli::report;
+use crate::cli::layout;
 use crate::time::Timestamp;
 
 /// The width of a drawing in its own units.
@@ -45,13 +45,15 @@ impl<'a> Scale<'a> {
         position.map_or(WIDTH, |position| self.places[position])
     }
 
-    /// A bar over a stretch.
+    /// A bar over a stretch: as high as the drawing, or what is well, so that no colour has to tell it
+    /// from what is not, half as high.
     fn bar(&self, stretch: Stretch, class: &str, title: &str) -> String {
         let (from, to) = (self.place(stretch.from), self.place(stretch.to));
+        let (y, height) = if class == "fits" { (3, 6) } else { (0, 12) };
         format!(
-            "<rect class=\"{class}\" x=\"{from}\" y=\"0\" width=\"{}\" height=\"12\"><title>{}\
-             </title></rect>",
-            (to - from).max(2),
+            "<rect class=\"{class}\" x=\"{from}\" y=\"{y}\" width=\"{}\" height=\"{height}\">\
+             <title>{}</title></rect>",
+            (to - from).max(4),
             escape(title)
         )
     }
@@ -88,9 +90,9 @@ pub(super) fn svg(timeline: &Timeline) -> String {
         "<p class=\"axis\"><span>{}</span><span>{}</span></p>\n\
          <p class=\"note\">The line is now, {}. The scale is not that of time: long quiet times are \
          drawn short.</p>\n</div>\n",
-        report::clock_time(first),
-        report::clock_time(end),
-        report::clock_time(timeline.now)
+        layout::clock_time(first),
+        layout::clock_time(end),
+        layout::clock_time(timeline.now)
     );
     html
 }
@@ -139,7 +141,7 @@ fn write_drawing(html: &mut String, label: &str, bars: &[String], now: u64) {
     let _ = writeln!(
         html,
         "<p class=\"label\">{0}</p>\n<svg viewBox=\"0 0 {WIDTH} 12\" preserveAspectRatio=\"none\" \
-         role=\"img\" aria-label=\"{0}\">{1}<rect class=\"now\" x=\"{2}\" y=\"0\" width=\"2\" \
+         shape-rendering=\"crispEdges\" role=\"img\" aria-label=\"{0}\">{1}<rect class=\"now\" x=\"{2}\" y=\"0\" width=\"2\" \
          height=\"12\"/></svg>",
         escape(label),
         bars.concat(),
@@ -149,5 +151,5 @@ fn write_drawing(html: &mut String, label: &str, bars: &[String], now: u64) {
 
 /// From when to when.
 fn span_words(stretch: Stretch) -> String {
-    format!("{} to {}", report::clock_time(stretch.from), report::clock_time(stretch.to))
+    format!("{} to {}", layout::clock_time(stretch.from), layout::clock_time(stretch.to))
 }

@@ -1,0 +1,441 @@
+//! A mail server on paper: every port of a pass, with the time in hand.
+//!
+//! Keys, serial numbers and times are the same in each run, so that what people read can be pinned to
+//! the letter. What goes wrong is said beforehand, in [`Faults`].
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
+
+use crate::config::{DeployConfig, FilesConfig, ForeignRecords, HostConfig, Place, Service};
+use crate::keys::{KeyError, PrivateKey};
+use crate::name::DnsName;
+use crate::pass::{HostPass, HostPorts, PassError, Report};
+use crate::pki::{Certificate, Chain, KeyFamily, KeyType, Sha256Digest};
+use crate::policy::shipped;
+use crate::ports::{
+    Clock, Credential, DeployError, Deployed, Deployer, Dns, Event, IssueError, Issuer, Keymaker,
+    Ledger, LedgerError, LookupError, Order, Probe, Protocol, PublishError, Publisher, Revocation,
+    RrsetChange,
+};
+use crate::rollover::action::Request;
+use crate::rollover::observation::{
+    Answer, Listener, OwnerAnswers, OwnerSight, PresentedChain, Serial, ServerAddress, Sight,
+    Unreadable,
+};
+use crate::rollover::state::HostState;
+use crate::time::{Moment, Span, Timestamp, Ttl};
+use crate::tlsa::{Parameters, TlsaOwner, TlsaRrset};
+
+/// When every story begins: 2027-01-15 08:00:00 UTC.
+const BEGINNING: i64 = 1_800_000_000;
+
+/// The TTL of the records.
+const TTL: Ttl = Ttl::from_seconds(3600);
+
+/// How long certificates are valid.
+const VALIDITY: Span = Span::from_seconds(90 * 86_400);
+
+/// What goes wrong.
+#[derive(Default)]
+pub(super) struct Faults {
+    /// What the second name server does in place of an answer.
+    pub(super) silent: Option<&'static str>,
+    /// The second name server keeps what it has.
+    pub(super) lags: bool,
+    /// What comes of every change of the records.
+    pub(super) refusal: Option<PublishError>,
+    /// What comes of every order.
+    pub(super) order: Option<IssueError>,
+    /// What comes of every reload.
+    pub(super) reload: Option<DeployError>,
+    /// The zone is not signed.
+    pub(super) unsigned: bool,
+}
+
+/// What is so.
+struct Paper {
+    /// How many seconds after the beginning it is.
+    seconds: u64,
+    /// The records at the primary, and at each name server.
+    primary: TlsaRrset,
+    /// The records at the second name server.
+    secondary: TlsaRrset,
+    /// What is in the files that the mail server should read.
+    files: Vec<Credential>,
+    /// What it presents in place of that.
+    elsewhere: Option<Chain>,
+    /// The ledger.
+    ledger: HostState,
+    /// Its history.
+    events: Vec<Event>,
+    /// How many keys were made.
+    keys: u8,
+    /// What goes wrong.
+    faults: Faults,
+}
+
+/// A mail server, and all that is around it.
+#[derive(Clone)]
+pub(super) struct Stage {
+    /// What is so.
+    paper: Arc<Mutex<Paper>>,
+    /// The host's name.
+    name: &'static str,
+    /// Its policy.
+    policy: &'static str,
+}
+
+/// The key with this number: a private key that everybody knows, the same in each run.
+fn key(number: u8) -> PrivateKey {
+    let mut der = vec![
+        0x30, 0x41, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+        0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x27, 0x30, 0x25,
+        0x02, 0x01, 0x01, 0x04, 0x20,
+    ];
+    der.extend([0; 31]);
+    der.push(number);
+    PrivateKey::from_pem(&pem::encode(&pem::Pem::new("PRIVATE KEY", der))).unwrap()
+}
+
+/// A CA: its certificate, and what signs. Its signatures are the same in each run.
+fn authority(name: &str) -> (Certificate, rcgen::Issuer<'static, KeyPair>) {
+    let mut der = vec![
+        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
+        0x20,
+    ];
+    der.extend(Sha256Digest::of(name.as_bytes()).0);
+    let pair = KeyPair::try_from(der).unwrap();
+    let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+    parameters.distinguished_name.remove(DnType::CommonName);
+    parameters.distinguished_name.push(DnType::CommonName, format!("The {name} CA"));
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = parameters.self_signed(&pair).unwrap();
+    (Certificate::from_der(certificate.der()).unwrap(), rcgen::Issuer::new(parameters, pair))
+}
+
+/// A certificate for a host, valid from `at` on.
+fn certificate(issuer: &str, host: &str, key: &PrivateKey, at: Timestamp) -> Chain {
+    let (certificate, signer) = authority(issuer);
+    let after_epoch =
+        |at: Timestamp| std::time::Duration::from(at.since(Timestamp::from_seconds(0)));
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let mut parameters = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    (parameters.not_before, parameters.not_after) =
+        (epoch + after_epoch(at), epoch + after_epoch(at + VALIDITY));
+    let serial = u64::try_from(at.as_seconds()).unwrap();
+    parameters.serial_number = Some(serial.into());
+    let public = rcgen::SubjectPublicKeyInfo::from_der(key.spki()).unwrap();
+    let leaf = parameters.signed_by(&public, &signer).unwrap();
+    Chain::new(vec![Certificate::from_der(leaf.der()).unwrap(), certificate]).unwrap()
+}
+
+impl Stage {
+    /// A mail server with a certificate of `house` that is ten days old, and the policy's records,
+    /// which rollover has known for a day.
+    pub(super) fn new(name: &'static str, policy: &'static str) -> Self {
+        let at = Timestamp::from_seconds(BEGINNING - 10 * 86_400);
+        let first = u8::try_from(name.len()).unwrap();
+        let chain = certificate("house", name, &key(first), at);
+        let record = |parameters: Parameters, certificate| parameters.associate(certificate).into();
+        let records = [
+            record(Parameters::TA_SPKI_SHA256, &chain.authorities()[0]),
+            record(Parameters::EE_SPKI_SHA256, chain.leaf()),
+        ];
+        let named = shipped::by_name(policy).unwrap().records;
+        let records = records.into_iter().filter(|record: &crate::tlsa::Record| {
+            named.iter().any(|parameters| record.usage == parameters.usage.number())
+        });
+        let primary = TlsaRrset::new(records, TTL);
+        let credential = Credential { key_type: KeyType::EcdsaP256, chain, key: key(first) };
+        let paper = Paper {
+            seconds: 0,
+            secondary: primary.clone(),
+            primary,
+            files: vec![credential],
+            elsewhere: None,
+            ledger: HostState::default(),
+            events: Vec::new(),
+            keys: first,
+            faults: Faults::default(),
+        };
+        let stage = Self { paper: Arc::new(Mutex::new(paper)), name, policy };
+        stage.pass(None);
+        stage.wait(86_400);
+        stage.pass(None);
+        stage
+    }
+
+    /// The usual one.
+    pub(super) fn usual() -> Self {
+        Self::new("mail.example.nl", "ncsc")
+    }
+
+    /// What is so.
+    fn paper(&self) -> MutexGuard<'_, Paper> {
+        self.paper.lock().unwrap()
+    }
+
+    /// From now on this goes wrong, and nothing else.
+    pub(super) fn suffer(&self, faults: Faults) {
+        self.paper().faults = faults;
+    }
+
+    /// Lets time pass.
+    pub(super) fn wait(&self, seconds: u64) {
+        self.paper().seconds += seconds;
+    }
+
+    /// From now on the mail server reads another file, with another CA's certificate; or its own again.
+    pub(super) fn read_elsewhere(&self, elsewhere: bool) {
+        let chain = certificate("other", self.name, &key(200), self.now().wall);
+        self.paper().elsewhere = elsewhere.then_some(chain);
+    }
+
+    /// The host.
+    pub(super) fn host(&self) -> HostPass {
+        let file = FilesConfig {
+            place: Place::ChainFiles(vec!["/etc/postfix/tls/mail.pem".into()]),
+            owner: None,
+            group: None,
+            mode: 0o640,
+            reload: vec!["postfix".to_owned(), "reload".to_owned()],
+            reload_timeout: Span::from_seconds(60),
+        };
+        let config = HostConfig {
+            name: self.name.to_owned(),
+            names: vec![self.name.parse().unwrap()],
+            services: vec![Service { port: 25, connect_port: 25, protocol: Protocol::Smtp }],
+            key_types: vec![KeyType::EcdsaP256],
+            addresses: vec![[192, 0, 2, 25].into()],
+            policy: Arc::new(shipped::by_name(self.policy).unwrap()),
+            issuer: "house".to_owned(),
+            dns: "primary".to_owned(),
+            tlsa_ttl: None,
+            foreign_records: ForeignRecords::Keep,
+            ignore_name_servers: Vec::new(),
+            deploy: DeployConfig::Files(file),
+        };
+        let issuer = |name: &str| -> (String, Arc<dyn Issuer>) {
+            (name.to_owned(), Arc::new(Ca { stage: self.clone(), name: name.to_owned() }))
+        };
+        let ports = HostPorts {
+            clock: Arc::new(self.clone()),
+            keys: Arc::new(self.clone()),
+            dns: Arc::new(self.clone()),
+            publisher: Arc::new(self.clone()),
+            issuers: ["house", "other"].map(issuer).into(),
+            deployer: Arc::new(self.clone()),
+            probe: Arc::new(self.clone()),
+            ledger: Arc::new(self.clone()),
+        };
+        HostPass::new(config, ports)
+    }
+
+    /// Makes a pass.
+    pub(super) fn pass(&self, request: Option<Request>) -> Report {
+        self.try_pass(request).unwrap()
+    }
+
+    /// Makes a pass that may not be possible.
+    pub(super) fn try_pass(&self, request: Option<Request>) -> Result<Report, PassError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.host().run(request))
+    }
+
+    /// Looks and decides.
+    pub(super) fn preview(&self, request: Option<Request>) -> Report {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.host().preview(request)).unwrap()
+    }
+
+    /// The history.
+    pub(super) fn events(&self) -> Vec<Event> {
+        self.paper().events.clone()
+    }
+}
+
+#[async_trait]
+impl Clock for Stage {
+    fn now(&self) -> Moment {
+        let seconds = self.paper().seconds;
+        let uptime = Span::from_seconds(seconds);
+        Moment { wall: Timestamp::from_seconds(BEGINNING - 86_400) + uptime, boot: 1, uptime }
+    }
+
+    /// Whole seconds: a pass that looks again soon does so in the next one.
+    async fn sleep(&self, span: Span) {
+        self.wait(span.as_seconds());
+    }
+}
+
+impl Keymaker for Stage {
+    fn make(&self, _: KeyType) -> Result<PrivateKey, KeyError> {
+        let mut paper = self.paper();
+        paper.keys += 100;
+        Ok(key(paper.keys))
+    }
+}
+
+#[async_trait]
+impl Dns for Stage {
+    async fn look(&self, owner: &TlsaOwner, _: &[String]) -> OwnerSight {
+        let paper = self.paper();
+        let zone: DnsName = "example.nl".parse().unwrap();
+        if paper.faults.unsigned {
+            return OwnerSight::Unsigned { zone };
+        }
+        let server = |number: u8| ServerAddress {
+            name: format!("ns{number}.example.nl").parse().unwrap(),
+            address: [192, 0, 2, 52 + number].into(),
+        };
+        let second = match paper.faults.silent {
+            Some(reason) => Answer::Silent { reason: reason.to_owned() },
+            None => Answer::Secure(paper.secondary.clone()),
+        };
+        let first = Answer::Secure(paper.primary.clone());
+        OwnerSight::Seen(OwnerAnswers {
+            zone,
+            target: owner.name().clone(),
+            answers: [(server(1), first), (server(2), second)].into(),
+            serials: BTreeMap::<ServerAddress, Serial>::new(),
+            at_primary: Err(Unreadable::default()),
+        })
+    }
+
+    async fn txt_is_everywhere(&self, _: &DnsName, _: &str, _: &[String]) -> bool {
+        true
+    }
+
+    async fn canonical(&self, name: &DnsName) -> Result<DnsName, LookupError> {
+        Ok(name.clone())
+    }
+
+    async fn zone_of(&self, name: &DnsName) -> Result<DnsName, LookupError> {
+        Ok(name.clone())
+    }
+
+    async fn addresses(&self, _: &DnsName) -> Result<Vec<IpAddr>, LookupError> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Publisher for Stage {
+    async fn read(&self, _: &DnsName, _: &DnsName) -> Result<TlsaRrset, PublishError> {
+        Ok(self.paper().primary.clone())
+    }
+
+    async fn replace(&self, _: &DnsName, changes: &[RrsetChange]) -> Result<(), PublishError> {
+        let mut paper = self.paper();
+        if let Some(refusal) = &paper.faults.refusal {
+            return Err(refusal.clone());
+        }
+        paper.primary = changes[0].desired.clone();
+        if !paper.faults.lags {
+            paper.secondary = paper.primary.clone();
+        }
+        Ok(())
+    }
+
+    fn longest_delay(&self) -> Span {
+        Span::from_seconds(360)
+    }
+
+    async fn add_txt(&self, _: &DnsName, _: &DnsName, _: &str, _: Ttl) -> Result<(), PublishError> {
+        Ok(())
+    }
+
+    async fn remove_txt(&self, _: &DnsName, _: &DnsName, _: &str) -> Result<(), PublishError> {
+        Ok(())
+    }
+}
+
+/// A CA of the stage.
+struct Ca {
+    /// The stage.
+    stage: Stage,
+    /// Its name in the configuration.
+    name: String,
+}
+
+#[async_trait]
+impl Issuer for Ca {
+    fn known_anchors(&self) -> Vec<Certificate> {
+        vec![authority(&self.name).0]
+    }
+
+    async fn issue(&self, order: &Order) -> Result<Chain, IssueError> {
+        if let Some(error) = &self.stage.paper().faults.order {
+            return Err(error.clone());
+        }
+        let now = self.stage.now().wall;
+        Ok(certificate(&self.name, self.stage.name, &order.key, now))
+    }
+
+    fn trust_anchor(&self, chain: &Chain) -> Option<Certificate> {
+        chain.authorities().first().cloned()
+    }
+
+    async fn revoke(&self, _: &Certificate, _: &PrivateKey) -> Result<Revocation, IssueError> {
+        Ok(Revocation::NotOffered)
+    }
+}
+
+#[async_trait]
+impl Deployer for Stage {
+    async fn current(&self) -> Result<Vec<Credential>, DeployError> {
+        Ok(self.paper().files.clone())
+    }
+
+    async fn deploy(&self, credentials: &[Credential]) -> Result<Deployed, DeployError> {
+        let mut paper = self.paper();
+        if let Some(error) = &paper.faults.reload {
+            return Err(error.clone());
+        }
+        paper.files = credentials.to_vec();
+        Ok(Deployed::default())
+    }
+}
+
+#[async_trait]
+impl Probe for Stage {
+    async fn look(&self, listener: &Listener, _: Protocol) -> Sight {
+        if listener.family == KeyFamily::Rsa {
+            return Sight::NotOffered;
+        }
+        let paper = self.paper();
+        let files = paper.files.iter().map(|file| file.chain.clone()).collect();
+        let presented = paper.elsewhere.clone().map_or(files, |chain| vec![chain]);
+        Sight::Presented(presented.into_iter().map(PresentedChain).collect())
+    }
+}
+
+impl Ledger for Stage {
+    fn load(&self, _: &str) -> Result<HostState, LedgerError> {
+        Ok(self.paper().ledger.clone())
+    }
+
+    fn save(&self, _: &str, state: &HostState, events: &[Event]) -> Result<(), LedgerError> {
+        let mut paper = self.paper();
+        paper.ledger = state.clone();
+        paper.events.extend_from_slice(events);
+        Ok(())
+    }
+
+    fn history(&self, _: &str, _: usize) -> Result<Vec<Event>, LedgerError> {
+        Ok(self.events())
+    }
+
+    fn store_key(&self, _: &PrivateKey) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    fn load_key(&self, spki: &Sha256Digest) -> Result<PrivateKey, LedgerError> {
+        let found = (1..=u8::MAX).map(key).find(|key| key.spki_sha256() == *spki);
+        found.ok_or_else(|| LedgerError { message: "no such key".to_owned(), hint: String::new() })
+    }
+}
