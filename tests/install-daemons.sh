@@ -17,6 +17,7 @@ packages=(
   dovecot-imapd nginx-light        # other servers that present certificates
   libidn12                         # for Exim, see below
   python3-venv                     # for octoDNS, see below
+  chromium fonts-dejavu-core       # looks at the pages
   iproute2 procps sqlite3
 )
 

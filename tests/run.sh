@@ -26,6 +26,7 @@ tests=(
   ledger
   model
   notify
+  pages
   probe_servers
   tidy
   tlsa_command

@@ -9,7 +9,7 @@ use super::style::SHEET;
 use crate::audit::{Audit, Finding, Kind, Server, Severity, Subject};
 
 /// The whole page.
-pub(super) fn page(audit: &Audit) -> String {
+pub(in crate::cli) fn page(audit: &Audit) -> String {
     let mut body = String::new();
     let worst = audit.severity();
     let _ = write!(body, "<h1>DANE check {}</h1>\n<p class=\"soft\">", badge(worst));
@@ -73,19 +73,48 @@ fn write_server(body: &mut String, kind: Kind, server: &Server) {
     }
     for listener in &server.listeners {
         let address = escape(&listener.address.to_string());
-        let fit = match listener.matching_records {
-            Some(1) => "1 record fits".to_owned(),
-            Some(count) => format!("{count} records fit"),
-            None => "no record to fit".to_owned(),
-        };
+        let (class, fit) = fit(listener.matching_records, server.records.len());
         let versions: Vec<String> = listener.versions.iter().map(ToString::to_string).collect();
         let versions = match versions.is_empty() {
             true => "no TLS".to_owned(),
             false => versions.join(", "),
         };
-        let _ = writeln!(body, "<tr><th>{address}</th><td>{versions}: {fit}</td></tr>");
+        let picture = picture(class, &fit, listener.matching_records, server.records.len());
+        let _ = writeln!(body, "<tr><th>{address}</th><td>{versions}: {fit}{picture}</td></tr>");
     }
     body.push_str("</table>\n");
+}
+
+/// How many of its records fit what an address presents, as a class and in words.
+fn fit(fitting: Option<usize>, all: usize) -> (&'static str, String) {
+    match fitting {
+        Some(0) if 0 < all => ("gap", "GAP: no record fits".to_owned()),
+        Some(1) => ("fits", "1 record fits".to_owned()),
+        Some(count) => ("fits", format!("{count} records fit")),
+        None => ("unknown", "no record to fit".to_owned()),
+    }
+}
+
+/// The same as a bar, a part of it for each record that fits; red and twice as high where none does.
+fn picture(class: &str, words: &str, fitting: Option<usize>, all: usize) -> String {
+    let shown = match class {
+        "fits" => fitting.unwrap_or_default(),
+        _ => all.max(1),
+    };
+    let (y, height) = if class == "fits" { (2, 4) } else { (0, 8) };
+    let width = 100 / all.max(shown).max(1);
+    let bar = |number| {
+        format!(
+            "<rect class=\"{class}\" x=\"{}\" y=\"{y}\" width=\"{}\" height=\"{height}\"/>",
+            number * width,
+            width - 1
+        )
+    };
+    let bars: String = (0..shown).map(bar).collect();
+    format!(
+        "<svg viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" role=\"img\" \
+         aria-label=\"{words}\">{bars}</svg>"
+    )
 }
 
 /// Findings.

@@ -34,6 +34,10 @@ code { font: .85em ui-monospace, monospace; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { border-top: 1px solid var(--line); padding: .3rem .5rem .3rem 0; text-align: left;
   vertical-align: top; }
+svg { display: block; width: 100%; height: 8px; margin-top: .3rem; background: var(--line);
+  border-radius: 2px; }
+.fits { fill: var(--ok); } .gap { fill: var(--critical); } .unknown { fill: var(--soft); }
 @media (max-width: 30rem) { body { padding: .5rem; } section { padding: .5rem .75rem; }
-  dl { grid-template-columns: 1fr; } dt { margin-top: .25rem; } }
+  dl { grid-template-columns: 1fr; } dt { margin-top: .25rem; }
+  tr, th, td { display: block; } th { padding-bottom: 0; } td { border-top: 0; padding-top: 0; } }
 ";

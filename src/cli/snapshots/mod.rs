@@ -5,6 +5,7 @@
 //! of it as somebody who was woken at three.
 
 mod errors;
+mod pages;
 mod passes;
 mod plan;
 mod stage;
