@@ -18,6 +18,7 @@ packages=(
   libidn12                         # for Exim, see below
   python3-venv                     # for octoDNS, see below
   chromium fonts-dejavu-core       # looks at the pages
+  systemd                          # judges the units; not run
   iproute2 procps sqlite3
 )
 

@@ -20,6 +20,7 @@ tests=(
   dane_openssl
   dns_hostile
   dnssec_delv
+  documents
   fuzz_corpus
   issuer_pebble
   lab_control
