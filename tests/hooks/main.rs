@@ -18,5 +18,6 @@ mod certbot;
 mod client;
 mod control;
 mod dehydrated;
+mod from_certbot;
 mod lego;
 mod uacme;
