@@ -149,6 +149,11 @@ fn until_deployed(
     steps: &mut Vec<Foreseen>,
 ) -> Timestamp {
     let now = situation.now.wall;
+    let bars = situation.publishes_barred();
+    if bars {
+        let step = "bar: publish no record any more of what was compromised";
+        steps.push(foreseen(now, step, ""));
+    }
     let issued = target.is_issued();
     let known = issued || !situation.spec.known_anchors(&target.issuer).is_empty();
     let obstacles = match known {
@@ -167,7 +172,7 @@ fn until_deployed(
     let changes_ca = rollover.kind == Kind::CaChange && !known;
     let mut at = now;
     if !obstacles.is_empty() || changes_ca {
-        if !is_bridged(situation, &obstacles) {
+        if !bars && !is_bridged(situation, &obstacles) {
             steps.push(foreseen(now, "bridge: publish records that fit both", ""));
         }
         at = match obstacles.is_empty() {

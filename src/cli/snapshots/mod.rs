@@ -4,6 +4,7 @@
 //! To change one: change the program, run `UPDATE_EXPECT=1 cargo test --lib snapshots`, and read what came
 //! of it as somebody who was woken at three.
 
+mod emergency;
 mod errors;
 mod pages;
 mod passes;

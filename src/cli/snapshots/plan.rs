@@ -9,7 +9,7 @@ use super::{new_ca, pin};
 use crate::rollover::action::Request;
 
 /// What `plan` shows, were this asked for.
-fn plan_of(stage: &Stage, request: Option<Request>) -> String {
+pub(super) fn plan_of(stage: &Stage, request: Option<Request>) -> String {
     let report = stage.preview(request.clone());
     let at = report.seen.at;
     plan::text(stage.host().spec(), &report, request.as_ref(), at, Colours::Off)
