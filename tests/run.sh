@@ -30,6 +30,7 @@ tests=(
   pages
   probe_servers
   tidy
+  recovery
   tlsa_command
 )
 cargo test --locked --lib --bins "${tests[@]/#/--test=}"
