@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::args::Global;
+use super::httpreq;
 use super::report::{self, Stays};
 use super::world::{self, World};
 use crate::clock::SystemClock;
@@ -35,11 +36,11 @@ use crate::time::Timestamp;
 const HOOK_NAME: &str = "rollover-hook";
 
 /// Where the two streams of a command go.
-struct Streams<'a> {
+pub(super) struct Streams<'a> {
     /// Standard output.
-    out: &'a mut (dyn Write + Send),
+    pub(super) out: &'a mut (dyn Write + Send),
     /// Standard error.
-    err: &'a mut (dyn Write + Send),
+    pub(super) err: &'a mut (dyn Write + Send),
 }
 
 impl Streams<'_> {
@@ -80,6 +81,9 @@ pub(super) async fn run(
     let variables: BTreeMap<String, String> =
         std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
     let around = Surroundings { arguments: call.to_vec(), variables };
+    if around.arguments.first().is_some_and(|client| client == httpreq::NAME) {
+        return httpreq::run(global, &around, out).await;
+    }
     let call = hook::understand(around).map_err(|error| Failure::Usage(error.to_string()))?;
     let mut streams = Streams { out, err };
     match call {
@@ -351,7 +355,7 @@ fn is_served_behind_our_back(report: &Report, key: &Sha256Digest) -> bool {
 }
 
 /// Publishes proofs, or removes them, each through the provider of the host that has the name.
-async fn prove(
+pub(super) async fn prove(
     global: &Global,
     challenges: &[Challenge],
     streams: &mut Streams<'_>,

@@ -13,6 +13,7 @@ pub mod demo;
 mod history;
 mod hook;
 mod html;
+mod httpreq;
 pub mod init;
 mod layout;
 mod live;

@@ -19,6 +19,7 @@ mod acme_sh;
 mod call;
 mod certbot;
 mod dehydrated;
+mod httpreq;
 mod lego;
 mod material;
 mod proof;
@@ -27,6 +28,7 @@ mod recognise;
 mod uacme;
 
 pub use call::{Call, CallError, Challenge, Client, Obtained, Occasion, Operation, Surroundings};
+pub use httpreq::{Visitor, requested};
 pub use material::{MaterialError, read, read_key};
 pub use proof::{ProofError, Prover};
 pub use recipients::{Recipient, recipients};

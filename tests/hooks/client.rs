@@ -1,5 +1,6 @@
 //! A mail server whose certificates another client obtains, and what all clients' tests share.
 
+use std::borrow::BorrowMut;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,7 +14,7 @@ use crate::lab::{HOST, Lab, Options, PRIMARY};
 use crate::stage::Stage;
 
 /// The program under test.
-const ROLLOVER: &str = env!("CARGO_BIN_EXE_rollover");
+pub const ROLLOVER: &str = env!("CARGO_BIN_EXE_rollover");
 
 /// A mail server, a CA, and rollover between them.
 pub struct Scene {
@@ -122,8 +123,8 @@ impl Scene {
     }
 
     /// Runs a client to its end.
-    pub fn run(&self, mut command: Command) -> Ran {
-        let output = command.stdin(Stdio::null()).output().expect("the client runs");
+    pub fn run(&self, mut command: impl BorrowMut<Command>) -> Ran {
+        let output = command.borrow_mut().stdin(Stdio::null()).output().expect("the client runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
         Ran { well: output.status.success(), said }
