@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::context::{Item, Table, path};
+use super::context::{Item, Table, path, secret_file};
 use super::{NotifyConfig, Occasions};
-use crate::table::{Complaint, unknown};
+use crate::table::{Complaint, Given, unknown};
 use crate::time::Span;
 
 /// How often trouble that lasts is told again, where the table does not say. No official reference.
@@ -18,7 +18,7 @@ const DEFAULT_SENDMAIL: &str = "/usr/sbin/sendmail";
 pub(super) fn read(mut table: Table<'_>) -> Option<NotifyConfig> {
     let at = table.at().clone();
     let command = table.given("command", argv);
-    let webhook = table.given("webhook", |item| item.parse(web_url));
+    let webhook = webhook(&mut table);
     let sendmail = table.given("sendmail", |item| item.parse(address));
     let program = table.given("sendmail-program", path);
     let on = table.given("on", |item| item.parse(occasions));
@@ -38,6 +38,30 @@ pub(super) fn read(mut table: Table<'_>) -> Option<NotifyConfig> {
         sendmail_program: program.value().unwrap_or_else(|| PathBuf::from(DEFAULT_SENDMAIL)),
         on: on.value().unwrap_or(Occasions::Trouble),
         repeat: repeat.value().unwrap_or(DEFAULT_REPEAT),
+    })
+}
+
+/// Reads the URL that is posted to, or that of a file: it often is a secret.
+fn webhook(table: &mut Table<'_>) -> Given<String> {
+    let url = table.given("webhook", |item| item.parse(web_url));
+    let of_file = table.given("webhook-file", url_in_file);
+    match (url.spot(), of_file.spot()) {
+        (Some(_), Some(spot)) => {
+            let complaint = Complaint::new("`webhook` says already where to post to");
+            table.scope().complain(&spot.at, complaint.with_hint("remove one of the two"));
+            Given::Wrong
+        }
+        _ => url.or(&of_file),
+    }
+}
+
+/// Reads a URL from a secret file. What it holds is not shown, whatever it is.
+fn url_in_file(item: Item<'_>) -> Option<String> {
+    let path = secret_file(item)?;
+    let text = item.scope().context.files.read(&path).unwrap_or_default();
+    web_url(text.trim()).ok().or_else(|| {
+        let complaint = Complaint::new(format!("`{}` holds no URL to post to", path.display()));
+        item.complain(complaint.with_hint("write `https://HOST/PATH` into it, and nothing else"))
     })
 }
 

@@ -329,6 +329,63 @@ fn a_secret_that_others_can_read_is_refused() {
 }
 
 #[test]
+fn every_kind_of_secret_is_refused_where_others_can_read_it() {
+    let secrets =
+        ["eab.key", "provider.token", "webhook.url"].map(|n| format!("/etc/rollover/{n}"));
+    let main = format!(
+        "{HOUSE}[issuers.bound]\ntype = \"acme\"\ndirectory-url = \"https://ca.example/dir\"\n\
+         accept-terms = true\neab-kid = \"1\"\neab-hmac-key-file = \"eab.key\"\n\
+         [dns.provider]\ntype = \"plugin\"\ncommand = [\"plugin\"]\n\
+         credentials-file = \"provider.token\"\n[notify]\nwebhook-file = \"webhook.url\"\n\
+         [hosts.a]\ndeploy.chain-file = \"a.pem\"\n"
+    );
+    let url = "https://chat.example.org/hooks/hunter2\n";
+    let memory = secrets.iter().fold(Memory::new(&main), |memory, path| memory.with(path, url));
+    let exposed = secrets.iter().fold(memory, |memory, path| memory.exposed(path));
+    expect![[r#"
+        /etc/rollover/rollover.toml:18:21: the secret file `/etc/rollover/eab.key` has mode 0644, which lets every user of this machine read it; run `chmod o-rwx /etc/rollover/eab.key`
+           |
+        18 | eab-hmac-key-file = "eab.key"
+           |                     ^^^^^^^^^
+        /etc/rollover/rollover.toml:22:20: the secret file `/etc/rollover/provider.token` has mode 0644, which lets every user of this machine read it; run `chmod o-rwx /etc/rollover/provider.token`
+           |
+        22 | credentials-file = "provider.token"
+           |                    ^^^^^^^^^^^^^^^^
+        /etc/rollover/rollover.toml:24:16: the secret file `/etc/rollover/webhook.url` has mode 0644, which lets every user of this machine read it; run `chmod o-rwx /etc/rollover/webhook.url`
+           |
+        24 | webhook-file = "webhook.url"
+           |                ^^^^^^^^^^^^^
+    "#]].assert_eq(&exposed.errors());
+}
+
+#[test]
+fn a_webhook_is_named_once_and_what_its_file_holds_is_not_shown() {
+    let errors = |notify: &str, content: &str| {
+        let main = format!("[notify]\n{notify}\n{HOUSE}[hosts.a]\ndeploy.chain-file = \"a.pem\"");
+        Memory::new(&main).with("/etc/rollover/webhook.url", content).errors()
+    };
+    let url = "https://chat.example.org/hooks/hunter2\n";
+    assert_eq!(errors("webhook-file = \"webhook.url\"", url), "nothing is wrong\n");
+    let twice = "webhook = \"https://a.example/\"\nwebhook-file = \"webhook.url\"";
+    expect![[r#"
+        /etc/rollover/rollover.toml:3:16: `webhook` says already where to post to
+          |
+        3 | webhook-file = "webhook.url"
+          |                ^^^^^^^^^^^^^
+        hint: remove one of the two
+    "#]]
+    .assert_eq(&errors(twice, url));
+    expect![[r#"
+        /etc/rollover/rollover.toml:2:16: `/etc/rollover/webhook.url` holds no URL to post to
+          |
+        2 | webhook-file = "webhook.url"
+          |                ^^^^^^^^^^^^^
+        hint: write `https://HOST/PATH` into it, and nothing else
+    "#]]
+    .assert_eq(&errors("webhook-file = \"webhook.url\"", "hunter2"));
+}
+
+#[test]
 fn the_errors_of_all_files_come_together() {
     let main = "include = [\"conf.d/*.toml\", \"lost.toml\", \"*/x.toml\", \"[a].toml\"]\npolicy = \"ours.toml\"\n";
     let memory = Memory::new(main)
