@@ -6,9 +6,11 @@ use hickory_proto::rr::{Name, RData, Record as WireRecord, RecordType};
 use crate::name::DnsName;
 use crate::tlsa::Record;
 
-/// A name as the library has it.
+/// A name as the library has it. As text it would refuse a label that begins with a hyphen, which the
+/// DNS allows.
 pub(super) fn to_wire(name: &DnsName) -> Name {
-    Name::from_ascii(name.absolute()).expect("a name that was parsed is a name")
+    let labels = name.as_str().split('.').filter(|label| !label.is_empty());
+    Name::from_labels(labels.map(str::as_bytes)).expect("a name that was parsed is a name")
 }
 
 /// A name as the program has it; `None` for one that no host can have.
@@ -46,4 +48,22 @@ pub(super) fn of_type<'a>(
     kind: RecordType,
 ) -> impl Iterator<Item = &'a WireRecord> {
     records.iter().filter(move |record| record.record_type() == kind && record.name == *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Anybody may have such a mail server or name server.
+    #[test]
+    fn every_name_that_is_read_can_be_asked_for() {
+        let long = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(61));
+        for text in [".", "nl", "-a.example.nl", "a-.-.example.nl", "_25._tcp.1.-", &long] {
+            let name: DnsName = text.parse().unwrap();
+            let wire = to_wire(&name);
+            assert_eq!(from_wire(&wire), Some(name.clone()), "{text}");
+            assert_eq!(wire.to_string(), name.absolute(), "{text}");
+            assert!(wire.is_fqdn(), "{text}");
+        }
+    }
 }
