@@ -12,11 +12,13 @@ shift
 
 export RUSTC_BOOTSTRAP=1 # cargo-fuzz asks for options of the nightly toolchain
 cargo fuzz build --sanitizer none
+found=()
 for target in "$@"; do
   mkdir -p "corpus/$target"
   echo "== $target"
   cargo fuzz run --sanitizer none "$target" "corpus/$target" "seeds/$target" -- \
     -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 2>&1 |
     grep -E 'number_of_executed|new_units_added|peak_rss|panicked|SUMMARY|ERROR|Test unit' ||
-    { echo "$target found something: see fuzz/artifacts/$target" >&2; exit 1; }
+    found+=("$target")
 done
+[ ${#found[@]} -eq 0 ] || { echo "see fuzz/artifacts for what was found: ${found[*]}" >&2; exit 1; }
