@@ -3,6 +3,8 @@
 //! It speaks TLS on both sides and passes each request on over a connection of its own, `Host`
 //! included, so that Pebble's URLs lead back here.
 
+#![allow(dead_code, reason = "each test uses a part of the front")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -21,8 +23,14 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A certificate for 127.0.0.1 and the root above it, as files.
 pub(crate) struct Identity {
-    /// Where they are.
-    directory: TempDir,
+    /// The root.
+    root: PathBuf,
+    /// The certificate.
+    certificate: PathBuf,
+    /// Its key.
+    key: PathBuf,
+    /// Where they are, if they were made here.
+    _directory: Option<TempDir>,
 }
 
 impl Identity {
@@ -38,7 +46,13 @@ impl Identity {
         let key = KeyPair::generate().unwrap();
         let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         let leaf = leaf.signed_by(&key, &root).unwrap();
-        let identity = Self { directory };
+        let file = |name: &str| directory.path().join(name);
+        let (root_file, certificate, key_file) =
+            (file("root.pem"), file("cert.pem"), file("key.pem"));
+        let identity = Self {
+            _directory: Some(directory),
+            ..Self::of_files(root_file, certificate, key_file)
+        };
         let put = |path: PathBuf, text: String| {
             durable::write_private(&path, text.as_bytes()).unwrap();
         };
@@ -48,19 +62,24 @@ impl Identity {
         identity
     }
 
+    /// The identity in these files: a root, a certificate, and its key.
+    pub(crate) fn of_files(root: PathBuf, certificate: PathBuf, key: PathBuf) -> Self {
+        Self { root, certificate, key, _directory: None }
+    }
+
     /// The root.
     pub(crate) fn root(&self) -> PathBuf {
-        self.directory.path().join("root.pem")
+        self.root.clone()
     }
 
     /// The certificate.
     pub(crate) fn certificate(&self) -> PathBuf {
-        self.directory.path().join("cert.pem")
+        self.certificate.clone()
     }
 
     /// Its key.
     pub(crate) fn key(&self) -> PathBuf {
-        self.directory.path().join("key.pem")
+        self.key.clone()
     }
 
     /// The server side of TLS.
@@ -99,9 +118,14 @@ pub(crate) enum Action {
     HangAfter,
     /// It breaks the connection off after the server has answered.
     BreakAfter,
+    /// It passes it on, and gives back what this makes of the answer.
+    Rewrite(Rewrite),
     /// It answers by itself.
     Answer(String),
 }
+
+/// Makes another answer of an answer, head included.
+pub(crate) type Rewrite = Box<dyn FnOnce(Vec<u8>) -> Vec<u8> + Send>;
 
 /// Decides over a request by its number, counted from 1, and its first line.
 type Plan = Box<dyn FnMut(usize, &str) -> Action + Send>;
@@ -223,6 +247,10 @@ impl Shared {
             Action::BreakAfter => {
                 self.pass(behind(), &head, &body).await?;
                 Ok(())
+            }
+            Action::Rewrite(rewrite) => {
+                let answer = self.pass(behind(), &head, &body).await?;
+                stream.write_all(&rewrite(answer)).await
             }
             Action::Answer(text) => stream.write_all(text.as_bytes()).await,
         }

@@ -1,5 +1,6 @@
 //! Pebble: an ACME CA with new keys at each start, whose validation asks the lab's resolver.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -75,6 +76,16 @@ impl Pebble {
     /// The URL of its directory.
     pub fn directory_url(&self) -> String {
         format!("https://127.0.0.1:{}/dir", self.port)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// A file among its own: `https.pem`, `https.key`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
     }
 
     /// The root of its own HTTPS.

@@ -10,6 +10,10 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+#[allow(clippy::unwrap_used, reason = "what a test cannot do without may panic")]
+#[path = "../issuer_pebble/front.rs"]
+mod front;
+
 mod acme;
 mod ca_change;
 mod commands;
@@ -22,6 +26,8 @@ mod faults;
 mod ground;
 mod init;
 mod killed;
+mod moods;
+mod moody;
 mod notices;
 mod plugin;
 mod primaries;
