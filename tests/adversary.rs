@@ -9,6 +9,7 @@
 use rollover::pki::KeyType;
 use rollover::policy::{Policy, shipped};
 use rollover::sim::adversary::{Adversary, Life, Mishap};
+use rollover::sim::chance::Chance;
 use rollover::time::Span;
 use rollover::tlsa::Fit;
 
@@ -44,7 +45,12 @@ fn runtime() -> tokio::runtime::Runtime {
 /// Lives through every seed under one policy.
 #[track_caller]
 fn nobody_is_stranded(name: &str, key_types: &[KeyType]) {
-    let adversary = Adversary::new(policy(name), key_types).expect("keys");
+    live(&Adversary::new(policy(name), key_types).expect("keys"), &format!("{name} {key_types:?}"));
+}
+
+/// Lives through every seed, and says how much that was.
+#[track_caller]
+fn live(adversary: &Adversary, name: &str) -> Life {
     let mut total = Life::default();
     for seed in seeds() {
         match runtime().block_on(adversary.live(seed)) {
@@ -53,10 +59,12 @@ fn nobody_is_stranded(name: &str, key_types: &[KeyType]) {
         }
     }
     println!(
-        "{name} {key_types:?}: {} worlds, {} days, {} rollovers, {} crashes, {} disturbances, {} passes",
+        "{name}: {} worlds, {} days, {} rollovers, {} fallbacks, {} crashes, {} \
+         disturbances, {} passes",
         seeds().len(),
         total.span.as_seconds() / 86_400,
         total.finished,
+        total.fallbacks,
         total.crashes,
         total.disturbances,
         total.passes
@@ -64,6 +72,15 @@ fn nobody_is_stranded(name: &str, key_types: &[KeyType]) {
     // A decision that never acts strands nobody: rollovers have to end, and crashes to happen.
     assert!(0 < total.finished, "{total:?}");
     assert!((0 < total.crashes && 0 < total.disturbances) || seeds().len() < 5, "{total:?}");
+    total
+}
+
+/// CAs fail as often as not, so that others take their place, and fail too.
+#[test]
+fn nobody_is_ever_stranded_where_cas_fail_again_and_again() {
+    let adversary = Adversary::new(policy("current-next"), ONE).expect("keys");
+    let total = live(&adversary.beset_by(Chance::IssuerFails), "current-next");
+    assert!(0 < total.fallbacks || seeds().len() < SEEDS as usize, "{total:?}");
 }
 
 /// One kind of key.

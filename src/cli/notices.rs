@@ -35,7 +35,10 @@ pub(super) async fn tell(
 /// What a pass brought for one host; `None` where it was not made at all.
 fn news(host: &str, result: &Result<Report, PassError>) -> Option<News> {
     let (trouble, changes) = match result {
-        Ok(report) => (report::attention(host, &report.attention), report::done(report)),
+        Ok(report) => {
+            let told = [&report.attention[..], &report.warnings[..]].concat();
+            (report::attention(host, &told), report::done(report))
+        }
         Err(PassError::Request(_)) => return None,
         Err(error) => (report::broken(host, error), String::new()),
     };

@@ -153,8 +153,10 @@ fn tell(
                     said.insert(host.clone(), text);
                 }
                 attention |= !report.attention.is_empty();
-                let trouble = report::attention(host, &report.attention);
-                let _ = err.write_all(layout::shown(trouble, &stderr()).as_bytes());
+                for problems in [&report.attention, &report.warnings] {
+                    let trouble = report::attention(host, problems);
+                    let _ = err.write_all(layout::shown(trouble, &stderr()).as_bytes());
+                }
             }
             // At first sight of a host only the look tells that a request makes no sense.
             Err(PassError::Request(error)) => {

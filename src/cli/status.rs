@@ -89,6 +89,7 @@ impl Status<'_> {
     /// The server as JSON.
     fn json(&self, now: &Moment) -> Value {
         let state = &self.report.state;
+        let other = state.issuer_override(self.spec);
         let certificates: Vec<Value> = self.presented(now).iter().map(Presented::json).collect();
         let published: Vec<Value> = self
             .published()
@@ -114,6 +115,8 @@ impl Status<'_> {
             "name": self.spec.name,
             "policy": self.spec.policy.name,
             "issuer": state.issuer(self.spec),
+            "issuer_instead_of": other.map(|other| &other.instead_of),
+            "issuer_after_failures_of": other.and_then(|other| other.after.as_ref()),
             "phase": self.report.phase.as_str(),
             "certificates": certificates,
             "published": published,
@@ -180,9 +183,13 @@ impl Status<'_> {
         let (tone, words) = self.mail(now);
         fields.push(Field { label: "mail", tone: Some(tone), words });
         let (state, name) = (&self.report.state, &self.spec.name);
-        if state.issuer_override.is_some() {
-            let (issuer, configured) = (state.issuer(self.spec), &self.spec.issuer);
-            let words = format!("{issuer} by --new-ca; the configuration still says {configured}");
+        if let Some(other) = state.issuer_override(self.spec) {
+            let why = match &other.after {
+                Some(failed) => format!("since {failed} failed again and again"),
+                None => "by --new-ca".to_owned(),
+            };
+            let (issuer, configured) = (&other.issuer, &self.spec.issuer);
+            let words = format!("{issuer} {why}; the configuration still says {configured}");
             fields.push(field("issuer", words));
         }
         if state.withdrawn {

@@ -31,6 +31,8 @@ pub(super) struct HostKeys {
     policy: Given<Arc<Policy>>,
     /// The issuer's name.
     pub(super) issuer: Given<String>,
+    /// The names of the issuers that take its place.
+    pub(super) fallback_issuers: Given<Vec<Spot<String>>>,
     /// The name of the provider of DNS changes.
     pub(super) dns: Given<String>,
     /// The TTL of RRsets that are written.
@@ -66,6 +68,7 @@ impl HostKeys {
             addresses: table.given("addresses", addresses),
             policy: table.given("policy", policy::read),
             issuer: table.given("issuer", |item| item.text().map(str::to_owned)),
+            fallback_issuers: table.given("fallback-issuers", fallback_issuers),
             dns: table.given("dns", |item| item.text().map(str::to_owned)),
             tlsa_ttl: table.given("tlsa-ttl", ttl),
             foreign_records: table.given("foreign-records", |item| item.parse(foreign_records)),
@@ -85,6 +88,7 @@ impl HostKeys {
             addresses: self.addresses.or(&defaults.addresses),
             policy: self.policy.or(&defaults.policy),
             issuer: self.issuer.or(&defaults.issuer),
+            fallback_issuers: self.fallback_issuers.or(&defaults.fallback_issuers),
             dns: self.dns.or(&defaults.dns),
             tlsa_ttl: self.tlsa_ttl.or(&defaults.tlsa_ttl),
             foreign_records: self.foreign_records.or(&defaults.foreign_records),
@@ -148,6 +152,7 @@ impl HostKeys {
                 addresses: self.addresses.value().unwrap_or_default(),
                 policy: policy?,
                 issuer: issuer?,
+                fallback_issuers: values(self.fallback_issuers.value().unwrap_or_default()),
                 dns: dns?,
                 tlsa_ttl: self.tlsa_ttl.value(),
                 foreign_records: self.foreign_records.value().unwrap_or(ForeignRecords::Keep),
@@ -230,6 +235,12 @@ pub(super) fn host_name(text: &str) -> Result<DnsName, Complaint> {
 fn names(item: Item<'_>) -> Option<Vec<Spot<DnsName>>> {
     let names = item.list("a list of names", |name| name.parse(host_name))?;
     distinct(item.scope(), some_of(item, names)?, DnsName::clone)
+}
+
+/// Reads the issuers that take another's place; none, where the list is empty.
+fn fallback_issuers(item: Item<'_>) -> Option<Vec<Spot<String>>> {
+    let issuers = item.list("a list of issuers", |issuer| issuer.text().map(str::to_owned))?;
+    distinct(item.scope(), issuers, String::clone)
 }
 
 /// Reads the kinds of key. Two of one family could not be asked for apart from each other.

@@ -234,6 +234,9 @@ pub struct HostConfig {
     pub policy: Arc<Policy>,
     /// The name of its issuer, which exists.
     pub issuer: String,
+    /// The issuers that are turned to, in this order, where the one before fails again and again; they
+    /// exist, and none is external.
+    pub fallback_issuers: Vec<String>,
     /// The name of its provider of DNS changes, which exists.
     pub dns: String,
     /// The TTL of RRsets that are written; `None`: the present one's.

@@ -240,6 +240,19 @@ tlsa-ttl = "1h"
 }
 
 #[test]
+fn a_host_names_the_issuers_that_take_the_place_of_its_own_or_none() {
+    let other = "[issuers.other]\ntype = \"own-ca\"\ncertificate-file = \"house.pem\"\n\
+                 key-file = \"house.key\"\n";
+    let main = format!(
+        "{HOUSE}fallback-issuers = [\"other\"]\n{other}[hosts.a]\ndeploy.chain-file = \"a\"\n\
+         [hosts.b]\nfallback-issuers = []\ndeploy.chain-file = \"b\"\n"
+    );
+    let configuration = Memory::new(&main).parse().unwrap();
+    assert_eq!(configuration.hosts["a"].fallback_issuers, ["other"]);
+    assert!(configuration.hosts["b"].fallback_issuers.is_empty());
+}
+
+#[test]
 fn the_policy_of_all_is_that_of_hosts_and_defaults_that_name_none() {
     let main =
         format!("policy = \"policies/ours.toml\"\n{HOUSE}[hosts.a]\ndeploy.chain-file = \"a\"");

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::context::complain;
-use super::document::{World, Written};
+use super::document::{Defined, World, Written};
 use super::file::{self, Files};
 use super::host::{HostKeys, Settled};
 use super::policy::Policies;
-use super::{Configuration, Environment, HostConfig, resolver};
+use super::{Configuration, Environment, HostConfig, IssuerConfig, resolver};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::policy::shipped;
 use crate::table::{Complaint, Given, Reports, Spot, unknown};
@@ -58,10 +58,59 @@ fn resolve(written: &mut Written, reports: &Reports) {
     }
     let issuers: Vec<&str> = written.issuers.keys().map(String::as_str).collect();
     let dns: Vec<&str> = written.dns.keys().map(String::as_str).collect();
+    let written_issuers = &written.issuers;
     let hosts = written.hosts.values_mut().map(|host| &mut host.value);
     for keys in hosts.chain([&mut written.defaults]) {
         refer("issuer", &mut keys.issuer, &issuers, reports);
         refer("dns provider", &mut keys.dns, &dns, reports);
+        let wrong = keys.fallback_issuers.spot().is_some_and(|list| {
+            let judged =
+                list.value.iter().map(|name| judge_fallback(name, written_issuers, reports));
+            judged.filter(|is_right| !is_right).count() != 0
+        });
+        if wrong {
+            keys.fallback_issuers = Given::Wrong;
+        }
+    }
+}
+
+/// Judges one issuer that takes another's place; whether it can.
+fn judge_fallback(
+    name: &Spot<String>,
+    issuers: &BTreeMap<String, Defined<Option<IssuerConfig>>>,
+    reports: &Reports,
+) -> bool {
+    let complaint = match issuers.get(&name.value).map(|defined| &defined.value) {
+        None => unknown("issuer", &name.value, issuers.keys().map(String::as_str)),
+        Some(Some(IssuerConfig::External(_))) => {
+            let message = format!("`{}` is external, and cannot take another's place", name.value);
+            Complaint::new(message).with_hint("nothing can be ordered from it: it brings by itself")
+        }
+        Some(_) => return true,
+    };
+    complain(reports, &name.at, complaint);
+    false
+}
+
+/// Judges the issuers that take the place of a host's own, which may stand in the defaults.
+fn judge_own_fallbacks(host: &str, keys: &HostKeys, written: &Written, reports: &Reports) {
+    let (Some(issuer), Some(list)) = (keys.issuer.spot(), keys.fallback_issuers.spot()) else {
+        return;
+    };
+    if let Some(own) = list.value.iter().find(|name| name.value == issuer.value) {
+        let message = format!("`{}` is the issuer of host `{host}` already", own.value);
+        let complaint = Complaint::new(message);
+        complain(reports, &own.at, complaint.with_hint("name others, in the order of their turn"));
+    }
+    let of_host = written.issuers.get(&issuer.value).and_then(|defined| defined.value.as_ref());
+    if matches!(of_host, Some(IssuerConfig::External(_))) && !list.value.is_empty() {
+        let message = format!(
+            "the certificates of host `{host}` are brought by another client (`{}`), so that no \
+             issuer can take its place",
+            issuer.value
+        );
+        let hint = format!("write `fallback-issuers = []` for host `{host}`, or another issuer");
+        complain(reports, &list.at, Complaint::new(message).with_hint(hint));
     }
 }
 
@@ -88,6 +137,7 @@ fn settle(written: &Written, reports: &Reports) -> BTreeMap<String, HostConfig> 
     for (name, defined) in &written.hosts {
         let host = Spot { value: name.clone(), at: defined.at.clone() };
         let keys: HostKeys = defined.value.over(&written.defaults);
+        judge_own_fallbacks(name, &keys, written, reports);
         let settled = keys.settle(&host, policy.as_ref(), reports);
         claims.add(name, &settled, reports);
         if let Some(config) = settled.config {

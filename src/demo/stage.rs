@@ -186,6 +186,7 @@ fn host(policy: Policy, deploy: FilesConfig, port: u16) -> HostConfig {
         addresses: PROCESSES.map(IpAddr::from).to_vec(),
         policy: Arc::new(policy),
         issuer: OLD.to_owned(),
+        fallback_issuers: Vec::new(),
         dns: "demo".to_owned(),
         tlsa_ttl: None,
         foreign_records: ForeignRecords::Keep,

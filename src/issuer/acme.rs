@@ -235,6 +235,7 @@ fn explain(title: &str, failure: &Failure) -> IssueError {
         message: failure.to_string(),
         hint: failure.hint().to_owned(),
         remedy: failure.remedy(),
+        blame: failure.blame(),
     }
 }
 

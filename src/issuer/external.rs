@@ -16,7 +16,9 @@ use crate::config::{AnchorChoice, ExternalConfig};
 use crate::keys::PrivateKey;
 use crate::name::DnsName;
 use crate::pki::{Certificate, Chain, KeyType};
-use crate::ports::{Clock, Credential, Delivery, IssueError, Issuer, Order, Remedy, Revocation};
+use crate::ports::{
+    Blame, Clock, Credential, Delivery, IssueError, Issuer, Order, Remedy, Revocation,
+};
 
 /// Another ACME client, as the issuer of one host.
 pub struct External {
@@ -132,6 +134,7 @@ impl Fault {
                 Self::NotStaged { .. } => Remedy::RetryLater { not_before: None },
                 Self::Anchor { .. } | Self::Staging(_) => Remedy::AskOperator,
             },
+            blame: Blame::Surroundings,
         }
     }
 }

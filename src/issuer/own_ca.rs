@@ -25,7 +25,7 @@ use crate::config::{AnchorChoice, OwnCaConfig};
 use crate::keys::PrivateKey;
 use crate::name::DnsName;
 use crate::pki::{Certificate, Chain};
-use crate::ports::{Clock, IssueError, Issuer, Order, Remedy, Revocation};
+use crate::ports::{Blame, Clock, IssueError, Issuer, Order, Remedy, Revocation};
 use crate::secret::{self, SecretError};
 use crate::time::{Span, Timestamp};
 
@@ -375,6 +375,16 @@ impl Fault {
                 | Self::CaNotValid { .. }
                 | Self::Sign { .. }
                 | Self::Chain(_) => Remedy::AskOperator,
+            },
+            blame: match self {
+                Self::Orders(_) => Blame::Surroundings,
+                Self::Certificate { .. }
+                | Self::Secret(_)
+                | Self::Key { .. }
+                | Self::OtherKey { .. }
+                | Self::CaNotValid { .. }
+                | Self::Sign { .. }
+                | Self::Chain(_) => Blame::Issuer,
             },
         }
     }

@@ -18,8 +18,8 @@ use crate::rollover::observation::Serial;
 use crate::rollover::presentable::Presentable;
 use crate::rollover::served::{Deployment, Presence, Served};
 use crate::rollover::state::{
-    Barred, Bundle, BundleCredential, BundleId, Failure, HostState, Issued, KeyMade, Revocation,
-    Rollover, Step, Target,
+    Barred, Bundle, BundleCredential, BundleId, Failure, HostState, Issued, IssuerOverride,
+    KeyMade, Revocation, Rollover, Step, Target,
 };
 use crate::time::{Span, Timestamp, Ttl};
 use crate::tlsa::{Record, TlsaOwner, TlsaRrset};
@@ -110,15 +110,15 @@ impl Reader<'_> {
     /// The host's own row, if the host was ever heard of.
     fn host(&self) -> Result<Option<HostState>, Trouble> {
         let mut statement = self.transaction.prepare_cached(
-            "SELECT current_bundle, withdrawn, issuer_override, next_bundle FROM host \
-             WHERE name = ?1",
+            "SELECT current_bundle, withdrawn, next_bundle, issuer_override, override_instead_of, \
+             override_after FROM host WHERE name = ?1",
         )?;
         let state = statement.query_row([self.host], |row| {
             Ok(HostState {
                 current: row.get::<_, Option<i64>>(0)?.map(number),
                 withdrawn: row.get(1)?,
-                issuer_override: row.get(2)?,
-                next_bundle: row.get::<_, i64>(3)?.cast_unsigned(),
+                next_bundle: row.get::<_, i64>(2)?.cast_unsigned(),
+                issuer_override: issuer_override(row)?,
                 ..HostState::default()
             })
         });
@@ -301,7 +301,7 @@ impl Reader<'_> {
     /// How steps failed.
     fn failures(&self) -> Result<BTreeMap<Step, Failure>, Trouble> {
         let sql = "SELECT step, count, at_wall, at_boot, at_uptime, not_before, message, hint, \
-                   needs_operator FROM failure WHERE host = ?1";
+                   needs_operator, by_issuer FROM failure WHERE host = ?1";
         let failures = self.rows(sql, [self.host], |row| {
             let step = to_step("failure", &row.get::<_, String>(0)?)?;
             let failure = Failure {
@@ -311,6 +311,7 @@ impl Reader<'_> {
                 message: row.get(6)?,
                 hint: row.get(7)?,
                 needs_operator: row.get(8)?,
+                by_issuer: row.get(9)?,
             };
             Ok((step, failure))
         })?;
@@ -325,6 +326,13 @@ impl Reader<'_> {
             Ok(Revocation { issuer: row.get(0)?, chain: self.files.chain(&id)? })
         })
     }
+}
+
+/// The issuer in the place of the configured one, from the columns after the number of the next bundle.
+fn issuer_override(row: &Row<'_>) -> rusqlite::Result<Option<IssuerOverride>> {
+    let Some(issuer) = row.get(3)? else { return Ok(None) };
+    let instead_of = row.get::<_, Option<String>>(4)?.unwrap_or_default();
+    Ok(Some(IssuerOverride { issuer, instead_of, after: row.get(5)? }))
 }
 
 /// Who may serve a version, from the columns after its TTL.

@@ -12,7 +12,8 @@ use super::error::Trouble;
 const APPLICATION_ID: i32 = 0x726c_7672;
 
 /// What makes each version of the schema out of the one before; the first makes version 1.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/v1.sql"), include_str!("schema/v2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/v1.sql"), include_str!("schema/v2.sql"), include_str!("schema/v3.sql")];
 
 /// The version that this program reads and writes.
 pub(super) fn latest() -> i64 {
@@ -106,6 +107,27 @@ mod tests {
         assert_eq!(program.as_deref(), Some(env!("CARGO_PKG_VERSION")));
         migrate(&mut connection).unwrap();
         assert_eq!(version(&connection).unwrap(), latest(), "a second time changes nothing");
+    }
+
+    #[test]
+    fn what_version_2_wrote_is_kept() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let transaction = connection.transaction().unwrap();
+        for (number, sql) in (1_i64..).zip(&MIGRATIONS[..2]) {
+            apply(&transaction, number, sql).unwrap();
+        }
+        let host = "INSERT INTO host (name, withdrawn, issuer_override, next_bundle) \
+                    VALUES ('mx', 0, 'other', 0)";
+        let failure = "INSERT INTO failure VALUES ('mx', 'issue', 2, 0, 0, 0, 0, '', '', 0)";
+        transaction.execute_batch(&format!("{host}; {failure}")).unwrap();
+        transaction.commit().unwrap();
+        migrate(&mut connection).unwrap();
+        let sql = "SELECT issuer_override, override_instead_of, count, by_issuer \
+                   FROM host JOIN failure ON host = name";
+        let row: (String, Option<String>, u32, u32) = connection
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+            .unwrap();
+        assert_eq!(row, ("other".to_owned(), None, 2, 0));
     }
 
     #[test]

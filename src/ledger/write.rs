@@ -121,18 +121,23 @@ impl Writer<'_> {
 
     /// Writes the host's own row; when it wants to be woken is left as it is.
     fn host(&self, state: &HostState) -> Result<(), Trouble> {
+        let other = state.issuer_override.as_ref();
         self.run(
-            "INSERT INTO host (name, current_bundle, withdrawn, issuer_override, next_bundle) \
-             VALUES (?1, ?2, ?3, ?4, ?5) \
+            "INSERT INTO host (name, current_bundle, withdrawn, issuer_override, next_bundle, \
+             override_instead_of, override_after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
              ON CONFLICT (name) DO UPDATE SET current_bundle = excluded.current_bundle, \
              withdrawn = excluded.withdrawn, issuer_override = excluded.issuer_override, \
-             next_bundle = excluded.next_bundle",
+             next_bundle = excluded.next_bundle, \
+             override_instead_of = excluded.override_instead_of, \
+             override_after = excluded.override_after",
             (
                 self.host,
                 state.current.map(number),
                 state.withdrawn,
-                &state.issuer_override,
+                other.map(|other| &other.issuer),
                 state.next_bundle.cast_signed(),
+                other.map(|other| &other.instead_of),
+                other.and_then(|other| other.after.as_ref()),
             ),
         )
     }
@@ -321,7 +326,8 @@ impl Writer<'_> {
         let (wall, boot, uptime) = from_moment(&failure.at);
         self.run(
             "INSERT INTO failure (host, step, count, at_wall, at_boot, at_uptime, not_before, \
-             message, hint, needs_operator) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             message, hint, needs_operator, by_issuer) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             (
                 self.host,
                 step.as_str(),
@@ -333,6 +339,7 @@ impl Writer<'_> {
                 &failure.message,
                 &failure.hint,
                 failure.needs_operator,
+                failure.by_issuer,
             ),
         )
     }

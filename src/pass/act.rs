@@ -6,10 +6,10 @@ use super::{HostPass, PassError, Progress, trial};
 use crate::keys::PrivateKey;
 use crate::pki::{Chain, KeyType, Sha256Digest};
 use crate::ports::{
-    Credential, DeployError, Event, IssueError, LedgerError, Order, PublishError, Remedy,
+    Blame, Credential, DeployError, Event, IssueError, LedgerError, Order, PublishError, Remedy,
     Revocation as Revoked,
 };
-use crate::rollover::action::{Action, Begin, KeySource, RrsetChange, Toward};
+use crate::rollover::action::{Action, Begin, KeySource, Problem, RrsetChange, Toward};
 use crate::rollover::observation::{Installed, Observation};
 use crate::rollover::safety;
 use crate::rollover::state::{BundleId, HostState, Issued, KeyMade, Kind, Revocation, Step};
@@ -50,7 +50,7 @@ impl HostPass {
             }
             Action::Revoke(revocation) => self.revoke(progress, &revocation, event).await?,
             Action::Finish => {
-                transition::finish(&self.spec, &mut progress.state);
+                transition::finish(&mut progress.state);
                 self.conclude(progress, event, DONE.to_owned())?;
             }
         }
@@ -133,9 +133,29 @@ impl HostPass {
             Err(report) => return Ok(self.fail(progress, Step::MakeKey, report, event)?),
         };
         let now = self.ports.clock.now().wall;
+        progress.warnings.extend(self.change_of_issuer(&progress.state, &begin));
         transition::begin(&mut progress.state, &begin, keys, now);
         progress.intent.request = None;
         Ok(self.conclude(progress, event, DONE.to_owned())?)
+    }
+
+    /// What somebody should know where an issuer failed too often and another takes its place.
+    fn change_of_issuer(&self, state: &HostState, begin: &Begin) -> Option<Problem> {
+        let other = begin.issuer_override.as_ref()?;
+        let failed = other.after.as_ref()?;
+        let failure = state.failures.get(&Step::Issue)?;
+        Some(Problem {
+            message: format!(
+                "{failed} failed {} times in a row, so the certificates of {} come from {} from now \
+                 on; mail is not affected. The last time: {}",
+                failure.by_issuer, self.spec.name, other.issuer, failure.message
+            ),
+            hint: format!(
+                "see what is wrong with {failed}; `rollover --new-ca {} --host {}` leads back, or \
+                 edit `issuer`",
+                self.spec.issuer, self.spec.name
+            ),
+        })
     }
 
     /// The keys of a rollover to be begun, made where they have to be.
@@ -183,6 +203,7 @@ impl HostPass {
                     hint: "see that the system has a source of randomness".to_owned(),
                     needs_operator: true,
                     not_before: None,
+                    by_issuer: false,
                 }));
             }
         };
@@ -233,6 +254,7 @@ impl HostPass {
                 hint: "put it back, or give the rollover up with `rollover --abort`".to_owned(),
                 needs_operator: true,
                 not_before: None,
+                by_issuer: false,
             };
             return Ok(self.fail(progress, Step::Issue, report, event)?);
         };
@@ -281,6 +303,7 @@ impl HostPass {
                 Remedy::RetryLater { not_before } => not_before,
                 Remedy::LookAgain | Remedy::AskOperator => None,
             },
+            by_issuer: error.blame == Blame::Issuer,
         }
     }
 
@@ -421,6 +444,7 @@ impl HostPass {
             hint: hint.to_owned(),
             needs_operator: true,
             not_before: None,
+            by_issuer: false,
         }
     }
 
@@ -475,6 +499,7 @@ fn vanished(key_type: KeyType) -> FailureReport {
             .to_owned(),
         needs_operator: false,
         not_before: None,
+        by_issuer: false,
     }
 }
 
@@ -485,6 +510,7 @@ fn publish_report(error: &PublishError) -> FailureReport {
         hint: error.hint().to_owned(),
         needs_operator: error.remedy() == Remedy::AskOperator,
         not_before: None,
+        by_issuer: false,
     }
 }
 

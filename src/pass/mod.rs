@@ -86,6 +86,8 @@ pub struct Report {
     pub phase: Phase,
     /// What somebody has to do something about.
     pub attention: Vec<Problem>,
+    /// What somebody should know, and holds nothing up.
+    pub warnings: Vec<Problem>,
     /// What the ledger holds now.
     pub state: HostState,
     /// What was seen last.
@@ -144,6 +146,15 @@ struct Progress {
     intent: Intent,
     /// What was done so far.
     events: Vec<Event>,
+    /// What somebody should know of it.
+    warnings: Vec<Problem>,
+}
+
+impl Progress {
+    /// A pass at its beginning.
+    fn new(state: HostState, intent: Intent) -> Self {
+        Self { state, intent, events: Vec::new(), warnings: Vec::new() }
+    }
 }
 
 impl HostPass {
@@ -161,6 +172,7 @@ impl HostPass {
             key_types: config.key_types.clone(),
             policy: Arc::clone(&config.policy),
             issuer: config.issuer.clone(),
+            fallback_issuers: config.fallback_issuers.clone(),
             known_anchors,
             external,
             tlsa_ttl: config.tlsa_ttl,
@@ -220,7 +232,7 @@ impl HostPass {
         let advised = self.advised(&state, Ask::Nobody).await;
         let intent = Intent { request, unread, keyless, brought, advised, ..Intent::default() };
         let decision = decide(&self.spec, &intent, &state, &seen, seen.at)?;
-        Ok(self.report(Progress { state, intent, events: Vec::new() }, decision, seen))
+        Ok(self.report(Progress::new(state, intent), decision, seen))
     }
 
     /// Makes a pass: acts until nothing more can be done now.
@@ -238,7 +250,7 @@ impl HostPass {
         }
         let advised = self.advised(&state, Ask::WhereDue).await;
         let intent = Intent { request, advised, ..Intent::default() };
-        let mut progress = Progress { state, intent, events: Vec::new() };
+        let mut progress = Progress::new(state, intent);
         let mut actions = 0;
         loop {
             let (seen, unread) = self.look(&progress.state).await;
@@ -326,7 +338,7 @@ impl HostPass {
 
     /// What came of the pass.
     fn report(&self, progress: Progress, decision: Decision, seen: Observation) -> Report {
-        let Progress { state, events, .. } = progress;
+        let Progress { state, events, warnings, .. } = progress;
         let failures = state
             .failures
             .values()
@@ -345,7 +357,7 @@ impl HostPass {
             false => Phase::Held,
         };
         let host = self.spec.name.clone();
-        Report { host, events, decision, phase, attention, state, seen }
+        Report { host, events, decision, phase, attention, warnings, state, seen }
     }
 }
 

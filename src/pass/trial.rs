@@ -32,6 +32,7 @@ fn report(issuer: &str, present: &Chain) -> FailureReport {
                 .to_owned(),
         needs_operator: true,
         not_before: None,
+        by_issuer: false,
     }
 }
 

@@ -116,6 +116,15 @@ pub struct Delivery {
     pub next_keys: BTreeMap<KeyType, PrivateKey>,
 }
 
+/// Whose failing it is that a certificate was not issued.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Blame {
+    /// The issuer's: another one might have issued.
+    Issuer,
+    /// Not the issuer's: the proof of a name, the DNS, this machine.
+    Surroundings,
+}
+
 /// Why a certificate was not issued.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{issuer}: {message}")]
@@ -128,4 +137,6 @@ pub struct IssueError {
     pub hint: String,
     /// What has to happen before another try can make sense.
     pub remedy: Remedy,
+    /// Whose failing it is.
+    pub blame: Blame,
 }

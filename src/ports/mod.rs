@@ -16,7 +16,7 @@ mod publisher;
 pub use clock::{Clock, Keymaker};
 pub use deployer::{Credential, DeployError, Deployed, Deployer};
 pub use dns::{Dns, LookupError};
-pub use issuer::{Ask, Delivery, IssueError, Issuer, Order, Revocation};
+pub use issuer::{Ask, Blame, Delivery, IssueError, Issuer, Order, Revocation};
 pub use ledger::{Event, Ledger, LedgerError};
 pub use probe::{Probe, Protocol};
 pub use publisher::{PublishError, Publisher};

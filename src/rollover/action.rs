@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::history::Content;
 use super::observation::{Installed, Listener, ServerAddress};
-use super::state::{BundleId, Kind, Revocation, Step};
+use super::state::{BundleId, IssuerOverride, Kind, Revocation, Step};
 use crate::name::DnsName;
 use crate::pki::{Certificate, ChainId, KeyType};
 use crate::time::{Timestamp, Ttl};
@@ -111,8 +111,8 @@ pub struct Begin {
     pub bar: Vec<(Usage, Certificate)>,
     /// Whether the present certificate is to be revoked when it is out of service.
     pub revoke: bool,
-    /// The issuer that the operator named against the configuration.
-    pub issuer_override: Option<String>,
+    /// The issuer in the place of the configured one.
+    pub issuer_override: Option<IssuerOverride>,
     /// Whether a host that has left DANE comes back with it: what an operator asks for does, a
     /// renewal that is due by itself does not.
     pub reenters: bool,

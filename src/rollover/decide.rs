@@ -28,7 +28,7 @@ use super::delivery::{self, Brought};
 use super::observation::Observation;
 use super::progress::Progress;
 use super::publish::Publication;
-use super::request;
+use super::request::{self, FAILURES_UNTIL_FALLBACK};
 use super::safety::Obstacle;
 use super::situation::Situation;
 use super::spec::HostSpec;
@@ -276,6 +276,9 @@ impl Situation<'_> {
         let Some((key_type, _)) = missing else {
             return Decision::Act(Action::Finish);
         };
+        if let Some(begin) = self.fallback(target) {
+            return self.begin(begin);
+        }
         if let Some(failure) = self.state.failures.get(&Step::Issue)
             && self.now.wall < failure.not_before
         {
@@ -283,6 +286,16 @@ impl Situation<'_> {
             return self.wait(vec![Reason::Retry { step: Step::Issue, until }]);
         }
         self.act(Action::Issue { bundle: id, key_type: *key_type })
+    }
+
+    /// The rollover to the next issuer in the configured order, where the target's has failed too often
+    /// in a row. Where nothing is seen of the host's zone, it may be this machine that is cut off.
+    fn fallback(&self, target: &Bundle) -> Option<Begin> {
+        let failure = self.state.failures.get(&Step::Issue)?;
+        if failure.by_issuer < FAILURES_UNTIL_FALLBACK || !self.unseen_owners().is_empty() {
+            return None;
+        }
+        request::fallback(self.spec, self.state, &target.issuer, self.now.wall)
     }
 
     /// Publishes the bridge, or waits for what stands in the way of serving the target.

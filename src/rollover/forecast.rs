@@ -9,7 +9,7 @@ use super::action::{Action, Decision};
 use super::decide::Intent;
 use super::history::{Content, Until, hold};
 use super::observation::{Observation, OwnerSight};
-use super::request;
+use super::request::{self, FAILURES_UNTIL_FALLBACK};
 use super::safety::Obstacle;
 use super::situation::Situation;
 use super::spec::HostSpec;
@@ -162,6 +162,14 @@ fn until_deployed(
     };
     let issue_first = !issued && !situation.is_known_beforehand(target);
     let issue = format!("obtain a certificate from {}, and hold it", target.issuer);
+    let fallback = request::fallback(situation.spec, situation.state, &target.issuer, now);
+    let issue = match fallback.and_then(|begin| begin.issuer_override) {
+        Some(next) => format!(
+            "{issue}; from {} if {} fails {FAILURES_UNTIL_FALLBACK} times in a row",
+            next.issuer, target.issuer
+        ),
+        None => issue,
+    };
     if issue_first {
         let why = match known {
             true => "",

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use super::action::{Begin, KeySource, Request, RequestError, Toward};
 use super::spec::HostSpec;
-use super::state::{Bundle, HostState, Kind};
+use super::state::{Bundle, HostState, IssuerOverride, Kind};
 use crate::pki::{Certificate, KeyType};
 use crate::policy::OnRenewal;
 use crate::time::Timestamp;
 use crate::tlsa::Usage;
+
+/// After how many failures in a row an issuer's next one in the configuration takes its place.
+pub const FAILURES_UNTIL_FALLBACK: u32 = 3;
 
 /// What a request comes to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,6 +57,52 @@ pub fn renewal(spec: &HostSpec, state: &HostState, issuer: &str, now: Timestamp)
         issuer_override: None,
         reenters: false,
     }
+}
+
+/// The rollover to the issuer after `failed` in the order that the configuration gives, which may take
+/// its place; `None` where there is none left.
+///
+/// What was begun for a compromise stays one: giving it up takes its bars back.
+pub fn fallback(spec: &HostSpec, state: &HostState, failed: &str, now: Timestamp) -> Option<Begin> {
+    let order: Vec<&String> = std::iter::once(&spec.issuer).chain(&spec.fallback_issuers).collect();
+    // An issuer that an operator named beside the order is followed by the first of it.
+    let next = order.iter().position(|issuer| *issuer == failed).map_or(1, |place| place + 1);
+    let is_usable = |issuer: &&&String| {
+        spec.known_anchors.contains_key(**issuer)
+            && **issuer != failed
+            && refuse_barred(spec, state, issuer).is_ok()
+            && !issued_what_is_barred(state, issuer)
+    };
+    let issuer = order.get(next..)?.iter().find(is_usable)?;
+    let mut begin = renewal(spec, state, issuer, now);
+    if state.rollover.as_ref().is_some_and(|rollover| rollover.kind == Kind::Compromise) {
+        begin.kind = Kind::Compromise;
+    }
+    begin.issuer_override = Some(IssuerOverride {
+        issuer: (*issuer).clone(),
+        instead_of: spec.issuer.clone(),
+        after: Some(failed.to_owned()),
+    });
+    Some(begin)
+}
+
+/// Whether a certificate of `issuer` that is at hand is of a CA that is barred.
+fn issued_what_is_barred(state: &HostState, issuer: &str) -> bool {
+    let barred = |ca: &&Certificate| {
+        let mut cas = state.barred.iter().filter(|barred| barred.usage == Usage::DaneTa);
+        cas.any(|barred| barred.certificate.spki() == ca.spki())
+    };
+    let mut bundles = state.bundles.values().filter(|bundle| bundle.issuer == issuer);
+    bundles.any(|bundle| bundle.anchors().iter().any(barred))
+}
+
+/// The issuer that an operator named, where the configuration names another.
+fn override_by(spec: &HostSpec, issuer: &str) -> Option<IssuerOverride> {
+    (issuer != spec.issuer).then(|| IssuerOverride {
+        issuer: issuer.to_owned(),
+        instead_of: spec.issuer.clone(),
+        after: None,
+    })
 }
 
 /// Whether a certificate of `issuer` will surely be of another CA than `current`.
@@ -154,7 +203,7 @@ fn new_ca(
     let mut begin = renewal(spec, state, issuer, now);
     begin.kind = Kind::CaChange;
     begin.reenters = true;
-    begin.issuer_override = (issuer != spec.issuer).then(|| issuer.to_owned());
+    begin.issuer_override = override_by(spec, issuer);
     Ok(Answer::Begin(begin))
 }
 
@@ -199,7 +248,7 @@ fn compromised_ca(
     begin.reenters = true;
     begin.bar = anchors.into_iter().map(|anchor| (Usage::DaneTa, anchor)).collect();
     begin.revoke = true;
-    begin.issuer_override = (issuer != spec.issuer).then(|| issuer.to_owned());
+    begin.issuer_override = override_by(spec, issuer);
     Ok(Answer::Begin(begin))
 }
 

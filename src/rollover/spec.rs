@@ -24,6 +24,8 @@ pub struct HostSpec {
     pub policy: Arc<Policy>,
     /// The issuer that the configuration names.
     pub issuer: String,
+    /// The issuers that are turned to, in this order, where the one before fails again and again.
+    pub fallback_issuers: Vec<String>,
     /// Per issuer, the trust anchors that are known beforehand.
     pub known_anchors: BTreeMap<String, Vec<Certificate>>,
     /// The issuers of which another ACME client obtains certificates and brings them.

@@ -35,8 +35,8 @@ pub struct HostState {
     pub barred: Vec<Barred>,
     /// Whether the host has left DANE.
     pub withdrawn: bool,
-    /// The issuer that the operator named, until the configuration says the same.
-    pub issuer_override: Option<String>,
+    /// The issuer in the place of the configured one, until the configuration is edited.
+    pub issuer_override: Option<IssuerOverride>,
     /// Per step that failed last time it was tried, how.
     pub failures: BTreeMap<Step, Failure>,
     /// Certificates to be revoked once they are out of service.
@@ -53,6 +53,18 @@ impl fmt::Display for BundleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// An issuer that certificates are obtained from in the place of the configured one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct IssuerOverride {
+    /// The issuer.
+    pub issuer: String,
+    /// The one that the configuration named then: once it names another, this is over. Empty where a
+    /// ledger of an earlier version does not say.
+    pub instead_of: String,
+    /// The issuer whose failures led to it; `None` where an operator named it.
+    pub after: Option<String>,
 }
 
 /// One credential per key type, issued together and deployed together.
@@ -273,6 +285,8 @@ impl Step {
 pub struct Failure {
     /// How often in a row.
     pub count: u32,
+    /// How often in a row, this time included, because of the issuer itself.
+    pub by_issuer: u32,
     /// When last.
     pub at: Moment,
     /// When it may be tried again.
@@ -297,6 +311,9 @@ impl HostState {
             history.forget_expired(&spec.policy.timing, &seen.at);
         }
         self.served.forget_ended(spec.policy.timing.drain, &seen.at);
+        if self.issuer_override(spec).is_none() {
+            self.issuer_override = None;
+        }
     }
 
     /// The bundle that the rollover in flight leads to.
@@ -335,9 +352,18 @@ impl HostState {
         self.barred.iter().any(is_of)
     }
 
-    /// The issuer of the next certificate: the operator's word, else the configuration's.
+    /// The issuer in the place of the one that the configuration names, where it still names that.
+    pub fn issuer_override(&self, spec: &HostSpec) -> Option<&IssuerOverride> {
+        self.issuer_override.as_ref().filter(|other| {
+            (other.instead_of == spec.issuer || other.instead_of.is_empty())
+                && other.issuer != spec.issuer
+                && spec.known_anchors.contains_key(&other.issuer)
+        })
+    }
+
+    /// The issuer of the next certificate.
     pub fn issuer<'a>(&'a self, spec: &'a HostSpec) -> &'a str {
-        self.issuer_override.as_deref().unwrap_or(&spec.issuer)
+        self.issuer_override(spec).map_or(&spec.issuer, |other| &other.issuer)
     }
 }
 

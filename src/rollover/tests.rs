@@ -23,6 +23,7 @@ use crate::time::{Moment, Span, Timestamp, Ttl};
 use crate::tlsa::{Parameters, Record, TlsaOwner, TlsaRrset};
 
 mod delivery;
+mod fallback;
 
 /// A CA.
 struct Ca(Issuer<'static, KeyPair>, Certificate);
@@ -102,6 +103,7 @@ impl Host {
             key_types: vec![KeyType::EcdsaP256],
             policy: Arc::new(policy),
             issuer: "house".to_owned(),
+            fallback_issuers: Vec::new(),
             known_anchors,
             external: BTreeSet::new(),
             tlsa_ttl: None,

@@ -91,10 +91,15 @@ pub fn begin(
             Target::Bundle(add_bundle(state, bundle))
         }
     };
-    if begin.issuer_override.is_some() {
+    let stays = match &begin.toward {
+        // The next certificate is of the issuer that takes the configured one's place already.
+        Toward::New { issuer, .. } => {
+            state.issuer_override.as_ref().is_some_and(|other| other.issuer == *issuer)
+        }
+        Toward::Existing(_) | Toward::NoRecords => begin.kind != Kind::Abort,
+    };
+    if begin.issuer_override.is_some() || !stays {
         state.issuer_override.clone_from(&begin.issuer_override);
-    } else if begin.kind == Kind::Abort {
-        state.issuer_override = None;
     }
     if begin.reenters {
         state.withdrawn = false;
@@ -219,7 +224,7 @@ pub fn conclude_revocation(state: &mut HostState, revoked: &ChainId) {
 }
 
 /// Records that the rollover in flight is done: what is neither present nor served is forgotten.
-pub fn finish(spec: &HostSpec, state: &mut HostState) {
+pub fn finish(state: &mut HostState) {
     let Some(rollover) = state.rollover.take() else {
         return;
     };
@@ -230,9 +235,6 @@ pub fn finish(spec: &HostSpec, state: &mut HostState) {
             let deployed = state.served.deployment.as_ref().map(|deployment| deployment.bundle);
             state.current = deployed.or(state.current);
         }
-    }
-    if state.issuer_override.as_deref() == Some(&spec.issuer) {
-        state.issuer_override = None;
     }
     let deployed = state.served.deployment.as_ref().map(|deployment| deployment.bundle);
     let keep = [state.current, deployed];
@@ -251,6 +253,8 @@ pub struct FailureReport {
     pub needs_operator: bool,
     /// How long the other side asked to be left alone.
     pub not_before: Option<Span>,
+    /// Whether it was the issuer itself that failed.
+    pub by_issuer: bool,
 }
 
 /// Records that a step failed, and when it may be tried again.
@@ -261,10 +265,14 @@ pub fn fail(
     report: FailureReport,
     now: Moment,
 ) {
-    let count = state.failures.get(&step).map_or(1, |failure| failure.count.saturating_add(1));
+    let (count, by_issuer) =
+        state.failures.get(&step).map_or((0, 0), |failure| (failure.count, failure.by_issuer));
+    let count = count.saturating_add(1);
+    let by_issuer = if report.by_issuer { by_issuer.saturating_add(1) } else { 0 };
     let pause = spec.policy.retry.pause(count).max(report.not_before.unwrap_or(Span::ZERO));
     let failure = Failure {
         count,
+        by_issuer,
         at: now,
         not_before: now.wall + pause,
         message: report.message,

@@ -6,6 +6,7 @@ use std::fmt;
 use super::action::{Action, Begin, KeySource, Reason, RrsetChange, Toward, Wait};
 use super::history::Content;
 use super::observation::{Answer, Observation, OwnerSight, Sight};
+use super::request::FAILURES_UNTIL_FALLBACK;
 use super::state::Step;
 use crate::time::Timestamp;
 use crate::tlsa::{Record, TlsaRrset};
@@ -62,9 +63,14 @@ impl fmt::Display for Begin {
                     write!(f, "{separator} {source} {key_type} key")?;
                     separator = " and";
                 }
-                Ok(())
             }
-            Toward::Existing(_) | Toward::NoRecords => Ok(()),
+            Toward::Existing(_) | Toward::NoRecords => {}
+        }
+        match self.issuer_override.as_ref().and_then(|other| other.after.as_ref()) {
+            Some(failed) => {
+                write!(f, ", since {failed} failed {FAILURES_UNTIL_FALLBACK} times in a row")
+            }
+            None => Ok(()),
         }
     }
 }

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use super::chance::{Chooser as _, Seeded};
+use super::chance::{Chance, Chooser as _, Seeded};
 use super::edit;
 use super::pool::{Authority, Pool};
 use super::ports::{Port, Scene};
 use super::world::{Constants, Stranded, World};
-use crate::pass::{PassError, Report};
+use crate::pass::{HostPass, PassError, Report};
 use crate::pki::KeyType;
 use crate::policy::Policy;
 use crate::ports::Clock as _;
@@ -38,6 +38,8 @@ pub struct Life {
     pub passes: u64,
     /// Hand edits, clock jumps and restarts of the machine.
     pub disturbances: u64,
+    /// CAs that another took the place of, since they failed too often.
+    pub fallbacks: u64,
     /// How long it was.
     pub span: Span,
 }
@@ -49,6 +51,7 @@ impl Life {
         self.crashes += other.crashes;
         self.passes += other.passes;
         self.disturbances += other.disturbances;
+        self.fallbacks += other.fallbacks;
         self.span = self.span + other.span;
     }
 }
@@ -87,6 +90,8 @@ pub struct Adversary {
     constants: Arc<Constants>,
     /// The policy that the program is given: the worlds' own, unless a test lets it misjudge them.
     given: Arc<Policy>,
+    /// What every world suffers from, beside what is drawn.
+    trouble: Option<Chance>,
 }
 
 /// One life under way.
@@ -97,6 +102,8 @@ struct Living<'a> {
     port: Port<Seeded>,
     /// Whether the operator hardly ever waits for the end of what was asked for.
     is_fickle: bool,
+    /// The CAs that are turned to where the configured one fails too often.
+    fallbacks: &'static [Authority],
     /// What came of it so far.
     life: Life,
 }
@@ -115,13 +122,19 @@ impl Adversary {
             policy,
             key_types: key_types.to_vec(),
         };
-        Ok(Self { constants: Arc::new(constants), given })
+        Ok(Self { constants: Arc::new(constants), given, trouble: None })
     }
 
     /// The same worlds, in which the program is given another policy than the judge.
     #[must_use]
     pub fn misled_by(self, given: Policy) -> Self {
         Self { given: Arc::new(given), ..self }
+    }
+
+    /// The same worlds, each of which suffers from this.
+    #[must_use]
+    pub fn beset_by(self, trouble: Chance) -> Self {
+        Self { trouble: Some(trouble), ..self }
     }
 
     /// Lives through the world of one seed.
@@ -132,6 +145,9 @@ impl Adversary {
     pub async fn live(&self, seed: u64) -> Result<Life, Mishap> {
         let mut world = World::new(Arc::clone(&self.constants));
         let mut chooser = Seeded::new(seed);
+        if let Some(trouble) = self.trouble {
+            chooser.suffer_from(trouble);
+        }
         world.primary_is_hidden = chooser.below(3) == 0;
         let is_fickle = chooser.below(3) == 0;
         if chooser.below(2) == 0 {
@@ -147,7 +163,13 @@ impl Adversary {
         };
         let port = Port::new(scene);
         let began = port.scene().world.now;
-        let mut living = Living { adversary: self, port, is_fickle, life: Life::default() };
+        let fallbacks: &[Authority] = match seed % 3 {
+            0 => &[],
+            1 => &[Authority::Drifting { generation: 0 }],
+            _ => &[Authority::Other, Authority::Drifting { generation: 0 }],
+        };
+        let life = Life::default();
+        let mut living = Living { adversary: self, port, is_fickle, fallbacks, life };
         living.first_look().await?;
         for _ in 0..REQUESTS {
             living.disturb(seed);
@@ -155,6 +177,7 @@ impl Adversary {
             living.pass_idle_time()?;
         }
         living.end_fairly().await?;
+        living.life.fallbacks = living.fallbacks_begun();
         living.life.span = living.port.scene().world.now.since(began);
         Ok(living.life)
     }
@@ -172,6 +195,11 @@ impl Living<'_> {
     /// A number below `limit`.
     fn below(&self, limit: u64) -> u64 {
         self.port.scene().chooser.below(limit)
+    }
+
+    /// The host, in a new process.
+    fn host(&self) -> HostPass {
+        self.port.host_with_fallbacks(&self.adversary.given, self.fallbacks)
     }
 
     /// An issuer's name.
@@ -199,7 +227,7 @@ impl Living<'_> {
     /// One pass, which may be cut off. Whether it is to be followed by others.
     async fn pass(&mut self, request: Option<Request>) -> Result<bool, Mishap> {
         // A new process each time: only the ledger and the world remain.
-        let host = self.port.host(&self.adversary.given);
+        let host = self.host();
         self.life.passes += 1;
         let run = tokio::select! {
             run = host.run(request) => Some(run),
@@ -306,7 +334,7 @@ impl Living<'_> {
         }
         let mut decision = String::new();
         for _ in 0..PATIENCE {
-            let report = self.port.host(&self.adversary.given).run(None).await?;
+            let report = self.host().run(None).await?;
             if !report.is_in_flight() && !matches!(report.decision, Decision::Stuck(_)) {
                 self.life.finished += 1;
                 return self.expect_nobody_stranded();
@@ -315,13 +343,20 @@ impl Living<'_> {
             if matches!(report.decision, Decision::Stuck(_)) {
                 // What is asked for next was compromised: the operator has to choose another CA.
                 let other = Request::NewCa(Some(self.issuer()));
-                let _ = self.port.host(&self.adversary.given).run(Some(other)).await;
+                let _ = self.host().run(Some(other)).await;
             } else {
                 self.pass_time_until(report.wake(), Span::from_seconds(3600));
                 self.expect_nobody_stranded()?;
             }
         }
         Err(Mishap::Endless { decision, story: self.story() })
+    }
+
+    /// How often a CA took the place of another that had failed too often.
+    fn fallbacks_begun(&self) -> u64 {
+        let scene = self.port.scene();
+        let begun = scene.events.iter().filter(|e| e.action.ends_with("times in a row"));
+        begun.count().try_into().unwrap_or(u64::MAX)
     }
 
     /// What the program did last.

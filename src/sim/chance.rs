@@ -177,6 +177,11 @@ impl Seeded {
         drawn
     }
 
+    /// This is what the world suffers from, whatever was drawn.
+    pub fn suffer_from(&mut self, chance: Chance) {
+        self.troubles.insert(chance, Frequency::Often);
+    }
+
     /// From now on everything works.
     pub fn be_fair(&mut self) {
         self.fair = true;

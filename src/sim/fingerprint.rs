@@ -12,6 +12,7 @@ use crate::policy::Policy;
 use crate::rollover::history::{Content, History, Service, Version, hold};
 use crate::rollover::observation::Serial;
 use crate::rollover::presentable::Presentable;
+use crate::rollover::request::FAILURES_UNTIL_FALLBACK;
 use crate::rollover::state::{BundleId, HostState, Kind, Target};
 use crate::time::{Moment, Span, Timestamp};
 use crate::tlsa::TlsaRrset;
@@ -171,9 +172,11 @@ impl Writer<'_> {
             self.digest(barred.certificate.spki());
         }
         self.number(u8::from(state.withdrawn));
-        self.text(state.issuer_override.as_deref().unwrap_or_default());
+        let issuer = state.issuer_override.as_ref().map(|other| other.issuer.as_str());
+        self.text(issuer.unwrap_or_default());
         for (step, failure) in &state.failures {
             self.text(step.as_str());
+            self.number(failure.by_issuer.min(FAILURES_UNTIL_FALLBACK));
             self.number(self.policy.retry.pause(failure.count).as_millis());
             self.until(failure.not_before);
         }

@@ -18,9 +18,9 @@ use crate::pass::{HostPass, HostPorts};
 use crate::pki::{Certificate, Chain, KeyFamily, KeyType, Sha256Digest};
 use crate::policy::Policy;
 use crate::ports::{
-    Clock, Credential, DeployError, Deployed, Deployer, Dns, Event, IssueError, Issuer, Keymaker,
-    Ledger, LedgerError, LookupError, Order, Probe, Protocol, PublishError, Publisher, Remedy,
-    Revocation, RrsetChange,
+    Blame, Clock, Credential, DeployError, Deployed, Deployer, Dns, Event, IssueError, Issuer,
+    Keymaker, Ledger, LedgerError, LookupError, Order, Probe, Protocol, PublishError, Publisher,
+    Remedy, Revocation, RrsetChange,
 };
 use crate::rollover::observation::{
     Answer, Listener, OwnerAnswers, OwnerSight, PresentedChain, ServerAddress, Sight, Unreadable,
@@ -101,8 +101,15 @@ impl<C: Chooser + 'static> Port<C> {
 
     /// The host under `policy`, as a new process sees it: only the ledger and the world remain.
     pub fn host(&self, policy: &Arc<Policy>) -> HostPass {
+        self.host_with_fallbacks(policy, &[])
+    }
+
+    /// The same with CAs that are turned to, in this order, where the one before fails too often.
+    pub fn host_with_fallbacks(&self, policy: &Arc<Policy>, others: &[Authority]) -> HostPass {
         let key_types = self.scene().world.constants.key_types.clone();
-        HostPass::new(config(policy, &key_types), self.ports())
+        let mut config = config(policy, &key_types);
+        config.fallback_issuers = others.iter().map(|other| other.issuer().to_owned()).collect();
+        HostPass::new(config, self.ports())
     }
 
     /// Every port, each standing for its part of the world.
@@ -141,6 +148,7 @@ pub fn config(policy: &Arc<Policy>, key_types: &[KeyType]) -> HostConfig {
         addresses,
         policy: Arc::clone(policy),
         issuer: Authority::House.issuer().to_owned(),
+        fallback_issuers: Vec::new(),
         dns: "primary".to_owned(),
         tlsa_ttl: None,
         foreign_records: ForeignRecords::Keep,
@@ -308,6 +316,7 @@ impl<C: Chooser + 'static> IssuerPort<C> {
             message: message.to_owned(),
             hint: "wait".to_owned(),
             remedy: Remedy::RetryLater { not_before: None },
+            blame: Blame::Issuer,
         }
     }
 }

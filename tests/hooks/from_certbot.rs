@@ -9,6 +9,7 @@ use std::process::Command;
 use crate::client::{Scene, lab};
 use crate::lab::authority::key_record;
 use crate::lab::configuration::{Configuration, quick_policy};
+use crate::lab::drift::DriftingCa;
 use crate::lab::judge::Demand;
 use crate::lab::mail::{Postfix, Tls};
 use crate::lab::pebble::Pebble;
@@ -108,13 +109,14 @@ fn type_in(lab: &Lab, text: &str) -> String {
 /// What certbot obtained, and Postfix reads, before anybody thought of rollover.
 fn existing(lab: Lab) -> Scene {
     let pebble = Pebble::start(&lab, "pebble", 14_000);
+    let ca = DriftingCa::start(&lab, &pebble, 14_443);
     wrap_programs(&lab, &pebble);
     type_in(
         &lab,
         &format!(
             "certbot certonly --agree-tos -m hostmaster@example.nl -d {HOST} --server {} --manual \
              --preferred-challenges dns --manual-auth-hook prove --manual-cleanup-hook clean",
-            pebble.directory_url()
+            ca.directory_url()
         ),
     );
     let live = lab.path("letsencrypt/live").join(HOST);
@@ -131,7 +133,7 @@ fn existing(lab: Lab) -> Scene {
         &[key_record(&live.join("cert.pem"))],
     );
     stage.wait_until_equal();
-    Scene { pebble, stage }
+    Scene { ca, pebble, stage }
 }
 
 #[test]

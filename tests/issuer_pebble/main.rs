@@ -22,7 +22,7 @@ use rollover::config::{AcmeConfig, AnchorChoice, ProofConfig};
 use rollover::issuer::{Acme, Limits, Listeners, Surroundings};
 use rollover::keys::PrivateKey;
 use rollover::pki::{Chain, KeyType};
-use rollover::ports::{IssueError, Issuer, Order, Remedy, Revocation};
+use rollover::ports::{Blame, IssueError, Issuer, Order, Remedy, Revocation};
 use rollover::time::Span;
 use tempfile::TempDir;
 use world::{RealClock, Zone};
@@ -315,6 +315,7 @@ async fn a_refused_proof_is_reported_with_what_the_ca_said_and_replaced_the_next
     assert!(error.message.contains("did not accept the proof for mail.example.nl"), "{error}");
     assert!(error.message.contains("No TXT records found"), "{error}");
     assert!(matches!(error.remedy, Remedy::RetryLater { .. }), "{error:?}");
+    assert_eq!(error.blame, Blame::Surroundings, "the CA is right");
     assert!(blind.records().is_empty());
     lab.acme().issue(&order).await.unwrap();
     assert_eq!(lab.pebble.issued(), 1);
@@ -330,6 +331,7 @@ async fn a_name_server_that_lags_is_waited_for_and_then_named() {
         acme(&lab.config(), lab.state.path(), &lab.zone, limits).issue(&order).await.unwrap_err();
     assert!(error.message.contains("not every name server of example.nl served"), "{error}");
     assert!(matches!(error.remedy, Remedy::RetryLater { .. }));
+    assert_eq!(error.blame, Blame::Surroundings);
     assert!(lab.zone.records().is_empty());
 
     // The same order goes on once it has caught up: the CA was never called to look in vain.
@@ -434,6 +436,7 @@ async fn a_server_that_never_answers_is_left_in_time() {
     let error = served(|_, _| Action::HangBefore).await;
     assert_eq!(error.remedy, Remedy::RetryLater { not_before: None });
     assert!(error.message.contains("did not answer within 400ms"), "{error}");
+    assert_eq!(error.blame, Blame::Issuer);
 }
 
 #[tokio::test]
@@ -512,6 +515,7 @@ async fn a_rate_limit_is_reported_with_the_cas_words_and_not_tried_again() {
     let error = lab.acme().issue(&mail("limited")).await.unwrap_err();
     let day = Some(Span::from_seconds(86_400));
     assert_eq!(error.remedy, Remedy::RetryLater { not_before: day });
+    assert_eq!(error.blame, Blame::Issuer);
     assert_eq!(
         error.message,
         "cannot place the order for mail.example.nl: the CA says: too many certificates (5) \
@@ -572,5 +576,6 @@ async fn subproblems_are_part_of_the_message() {
         "{error}"
     );
     assert_eq!(error.remedy, Remedy::AskOperator);
+    assert_eq!(error.blame, Blame::Issuer, "another CA may issue for the name");
     assert!(error.hint.contains("correct `names`"), "{}", error.hint);
 }

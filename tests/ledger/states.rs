@@ -14,8 +14,8 @@ use rollover::rollover::observation::Serial;
 use rollover::rollover::presentable::Presentable;
 use rollover::rollover::served::{Deployment, Presence, Served};
 use rollover::rollover::state::{
-    Barred, Bundle, BundleCredential, BundleId, Failure, HostState, Issued, KeyMade, Kind,
-    Revocation, Rollover, Step, Target,
+    Barred, Bundle, BundleCredential, BundleId, Failure, HostState, Issued, IssuerOverride,
+    KeyMade, Kind, Revocation, Rollover, Step, Target,
 };
 use rollover::time::{Moment, Span, Timestamp, Ttl};
 use rollover::tlsa::{Record, TlsaOwner, TlsaRrset, Usage};
@@ -178,9 +178,11 @@ impl<A, B, S: Strategy<Value = (Vec<A>, B)>> ShuffleFirst<A, B> for S {}
 
 /// How steps failed.
 fn failures() -> impl Strategy<Value = BTreeMap<Step, Failure>> {
-    let failure = (any::<u32>(), moment(), timestamp(), ".*", ".*", any::<bool>()).prop_map(
-        |(count, at, not_before, message, hint, needs_operator)| Failure {
+    let counts = (any::<u32>(), any::<u32>());
+    let failure = (counts, moment(), timestamp(), ".*", ".*", any::<bool>()).prop_map(
+        |((count, by_issuer), at, not_before, message, hint, needs_operator)| Failure {
             count,
+            by_issuer,
             at,
             not_before,
             message,
@@ -218,7 +220,9 @@ fn distrusted() -> impl Strategy<Value = (Vec<Barred>, Vec<Revocation>)> {
 pub(crate) fn state() -> impl Strategy<Value = HostState> {
     let standby = btree_map(select(KeyType::ALL.to_vec()), key_made(), 0..3);
     let plans = (option::of(rollover()), standby, distrusted(), failures());
-    let marks = (any::<bool>(), option::of(".*"), 0..=i64::MAX.cast_unsigned());
+    let other = (".*", ".*", option::of(".*"))
+        .prop_map(|(issuer, instead_of, after)| IssuerOverride { issuer, instead_of, after });
+    let marks = (any::<bool>(), option::of(other), 0..=i64::MAX.cast_unsigned());
     let picks = vec(option::of(any::<Index>()), 4);
     (histories(), served(), bundles(), plans, marks, picks).prop_map(
         |(histories, mut served, bundles, plans, marks, picks)| {

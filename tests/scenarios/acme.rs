@@ -1,7 +1,7 @@
 //! ACME CAs whose keys nobody knows beforehand: real Pebbles, validated over dns-01.
 
 use crate::lab::Lab;
-use crate::lab::configuration::{Configuration, quick_policy};
+use crate::lab::configuration::{Configuration, quick_policy_with};
 use crate::lab::judge::Demand;
 use crate::lab::pebble::Pebble;
 use crate::lab::{HOST, MAIL, PRIMARY};
@@ -9,13 +9,18 @@ use crate::stage::Stage;
 
 /// A stage whose certificate is of a Pebble, acquainted under a policy.
 fn stage(policy: &str) -> (Stage, Pebble, Pebble) {
+    stage_with(policy, "", |_| String::new())
+}
+
+/// The same with more lines for the host, and more of the configuration.
+fn stage_with(policy: &str, lines: &str, more: impl Fn(&Lab) -> String) -> (Stage, Pebble, Pebble) {
     let stage = Stage::new(Lab::usual());
     stage.publish(&[stage.house.record(), stage.key_in_file()]);
     let pebbles = (
         Pebble::start(&stage.lab, "pebble-a", 14_000),
         Pebble::start(&stage.lab, "pebble-b", 15_100),
     );
-    let policy = quick_policy(&stage.lab, policy);
+    let policy = quick_policy_with(&stage.lab, policy, &[("retry.max", "1s")]);
     Configuration::new(&stage.lab)
         .own_ca("house", &stage.house)
         .acme("a", &pebbles.0)
@@ -25,10 +30,11 @@ fn stage(policy: &str) -> (Stage, Pebble, Pebble) {
             &format!("challenge = \"http-01\"\nhttp-listen = \"{MAIL}:80\"\n"),
         )
         .host(
-            &format!("issuer = \"a\"\npolicy = \"{}\"", policy.display()),
+            &format!("issuer = \"a\"\npolicy = \"{}\"\n{lines}", policy.display()),
             &stage.bundle,
             &stage.postfix.reload(),
         )
+        .more(&more(&stage.lab))
         .write(&stage.lab);
     stage.get_acquainted();
     stage.lab.rollover(&["--new-ca", "--wait"]).expect_code(0);
@@ -127,5 +133,59 @@ fn an_absent_ca_is_tried_again() {
     let judge = stage.judge(Demand::Any);
     stage.lab.rollover(&["--wait"]).expect_code(0);
     stage.finish(judge).expect_clean(60);
+    stage.expect_records(&own_records(&stage));
+}
+
+/// A CA that is away for three tries gives its place to the next, which keeps it: until an operator goes
+/// back. Each of these is a change of CA like any other.
+#[test]
+fn a_ca_that_fails_too_often_gives_its_place_to_the_next() {
+    let (stage, mut a, _b) = stage_with("ncsc", "fallback-issuers = [\"b\"]", |lab| {
+        let log = lab.path("told");
+        format!("\n[notify]\ncommand = [\"sh\", \"-c\", \"cat >> {}\"]\n", log.display())
+    });
+    let log = stage.lab.path("told");
+    let pass = |arguments: &[&str]| stage.lab.rollover(arguments).expect_code(0);
+    let status = |key: &str| stage.lab.status()[key].clone();
+
+    let judge = stage.judge(Demand::Any);
+    a.stop();
+    pass(&["--renew", "--host", HOST]);
+    let mut passes = 1;
+    let last = loop {
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        let run = pass(&[]);
+        passes += usize::from(run.out.contains("failed: no certificate"));
+        if run.out.contains("begin a change of CA by b") {
+            break run;
+        }
+        assert!(passes < 3, "{}{}", run.out, run.err);
+    };
+    assert_eq!(passes, 3, "{}", last.out);
+    assert!(last.out.contains("key, since a failed 3 times in a row"), "{}", last.out);
+    assert!(last.err.contains("certificates of mail.example.nl come from b"), "{}", last.err);
+    assert_eq!((status("issuer"), status("issuer_after_failures_of")), ("b".into(), "a".into()));
+    pass(&["--wait"]);
+    let text = pass(&["status"]).out;
+    assert!(
+        text.contains("b since a failed again and again; the configuration still says a"),
+        "{text}"
+    );
+    let notice = std::fs::read_to_string(&log).expect("what was told");
+    assert!(notice.contains("a failed 3 times in a row"), "{notice}");
+    let of_b = own_records(&stage);
+    stage.expect_records(&of_b);
+    let begun =
+        |e: &crate::stage::HistoryLine| e.action.contains("since a failed 3 times in a row");
+    assert_eq!(stage.events().iter().filter(|e| begun(e)).count(), 1);
+
+    // It stays there, though the first one is back; until somebody leads back.
+    a.restart(&stage.lab);
+    pass(&["--renew", "--host", HOST, "--wait"]);
+    assert_eq!(own_records(&stage)[0], of_b[0], "of the same CA");
+    pass(&["--new-ca", "--wait"]);
+    assert_eq!((status("issuer"), status("issuer_after_failures_of")), ("a".into(), ().into()));
+    stage.finish(judge).expect_clean(100);
+    assert_ne!(own_records(&stage)[0], of_b[0], "of the other CA");
     stage.expect_records(&own_records(&stage));
 }

@@ -5,7 +5,7 @@ use expect_test::expect;
 use super::super::{history, layout, report};
 use super::stage::{Faults, Stage};
 use super::{new_ca, pin};
-use crate::ports::{Clock as _, IssueError, Remedy};
+use crate::ports::{Blame, Clock as _, IssueError, Remedy};
 
 #[test]
 fn the_history_of_a_change_of_ca() {
@@ -83,6 +83,7 @@ fn what_a_pass_says() {
         message: "the account has too many orders for these names".to_owned(),
         hint: "nothing to do but wait; the CA documents its limits".to_owned(),
         remedy: Remedy::AskOperator,
+        blame: Blame::Issuer,
     };
     stage.suffer(Faults { order: Some(order), ..Faults::default() });
     stage.wait(3700);

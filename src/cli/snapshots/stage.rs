@@ -213,6 +213,7 @@ impl Stage {
             addresses: vec![[192, 0, 2, 25].into()],
             policy: Arc::new(shipped::by_name(self.policy).unwrap()),
             issuer: "house".to_owned(),
+            fallback_issuers: Vec::new(),
             dns: "primary".to_owned(),
             tlsa_ttl: None,
             foreign_records: ForeignRecords::Keep,

@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::Acme;
 use super::account::Session;
-use super::failure::{Cause, Failure, describe_problem};
+use super::failure::{Cause, Failure, describe_problem, kind};
 use super::patience::Patience;
 use crate::config::AnchorChoice;
 use crate::issuer::orders::{GivenUp, Placed, Record, Step, certificates};
@@ -294,14 +294,14 @@ impl<'a> Errand<'a> {
 
     /// Gives up an order that failed at the CA, with the reason that it has.
     async fn bury(&mut self, order: &mut instant_acme::Order) -> Result<Progress, Failure> {
-        let reason = match &order.state().error {
-            Some(problem) => describe_problem(problem),
-            None => self.refused_proof(order).await,
+        let (reason, kind) = match &order.state().error {
+            Some(problem) => (describe_problem(problem), kind(problem).to_owned()),
+            None => (self.refused_proof(order).await, String::new()),
         };
         self.give_up(&reason)?;
         if self.placed_here {
             let doing = self.doing("obtain the certificate");
-            return Err(Failure::of(doing)(Cause::OrderInvalid(reason)));
+            return Err(Failure::of(doing)(Cause::OrderInvalid { reason, kind }));
         }
         Ok(Progress::Moved)
     }

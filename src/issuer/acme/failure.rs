@@ -13,7 +13,7 @@ use crate::issuer::orders::OrderBookError;
 use crate::issuer::verify::ChainFault;
 use crate::keys::KeyError;
 use crate::name::DnsName;
-use crate::ports::{LookupError, PublishError, Remedy};
+use crate::ports::{Blame, LookupError, PublishError, Remedy};
 use crate::secret::SecretError;
 use crate::time::Span;
 
@@ -105,8 +105,13 @@ pub(super) enum Cause {
     #[error("the order did not come to an end in {0} steps")]
     Unsettled(u32),
     /// The order failed at the CA; the next try places another.
-    #[error("the CA gave up the order: {0}")]
-    OrderInvalid(String),
+    #[error("the CA gave up the order: {reason}")]
+    OrderInvalid {
+        /// What the CA said.
+        reason: String,
+        /// The short problem type of what it says of the order; empty where it is about a proof.
+        kind: String,
+    },
     /// The answer to a challenge could not be published.
     #[error("{0}")]
     Publish(#[from] PublishError),
@@ -175,7 +180,7 @@ impl Failure {
             | Cause::NoRoot { .. }
             | Cause::Undecided(_)
             | Cause::Unsettled(_)
-            | Cause::OrderInvalid(_)
+            | Cause::OrderInvalid { .. }
             | Cause::Publish(_)
             | Cause::Lookup(_)
             | Cause::Orders(_)
@@ -208,7 +213,7 @@ impl Failure {
             | Cause::NoRoot { .. }
             | Cause::Undecided(_)
             | Cause::Unsettled(_)
-            | Cause::OrderInvalid(_)
+            | Cause::OrderInvalid { .. }
             | Cause::Publish(_)
             | Cause::Lookup(_)
             | Cause::Orders(_)
@@ -279,7 +284,7 @@ impl Failure {
             | Cause::Webroot(_)
             | Cause::Undecided(_)
             | Cause::Unsettled(_)
-            | Cause::OrderInvalid(_)
+            | Cause::OrderInvalid { .. }
             | Cause::Lookup(_)
             | Cause::Chain(ChainFault::NotYetValid { .. })
             | Cause::Orders(OrderBookError::Write(_) | OrderBookError::Read { .. }) => later,
@@ -294,6 +299,45 @@ impl Failure {
             | Cause::File { .. }
             | Cause::Roots(_)
             | Cause::OtherOrder { .. } => Remedy::AskOperator,
+        }
+    }
+
+    /// Whose failing it is: a CA that does not find a proof, or is not allowed to issue, is right.
+    pub(super) fn blame(&self) -> Blame {
+        match &self.cause {
+            Cause::Http(failure) => match &**failure {
+                HttpFailure::Problem { problem, .. } => blame_of(kind(problem)),
+                HttpFailure::Unreachable { .. }
+                | HttpFailure::Untrusted { .. }
+                | HttpFailure::TimedOut { .. }
+                | HttpFailure::Foreign { .. } => Blame::Issuer,
+            },
+            Cause::Challenge { kind, .. } | Cause::OrderInvalid { kind, .. } => match kind.as_str()
+            {
+                "" | "unauthorized" => Blame::Surroundings,
+                kind => blame_of(kind),
+            },
+            Cause::Garbled(_)
+            | Cause::NoChallenge { .. }
+            | Cause::NoProfile { .. }
+            | Cause::Undecided(_)
+            | Cause::Unsettled(_) => Blame::Issuer,
+            Cause::Chain(ChainFault::NotYetValid { .. } | ChainFault::Expired { .. }) => {
+                Blame::Surroundings
+            }
+            Cause::Chain(_) => Blame::Issuer,
+            Cause::NotEverywhere { .. }
+            | Cause::Listen { .. }
+            | Cause::Webroot(_)
+            | Cause::NoRoot { .. }
+            | Cause::Publish(_)
+            | Cause::Lookup(_)
+            | Cause::Orders(_)
+            | Cause::Secret(_)
+            | Cause::Key(_)
+            | Cause::File { .. }
+            | Cause::Roots(_)
+            | Cause::OtherOrder { .. } => Blame::Surroundings,
         }
     }
 
@@ -335,7 +379,7 @@ impl Failure {
                 "check that every name server of the zone takes over its changes; one that may \
                  lag goes into ignore-name-servers"
             }
-            Cause::Undecided(_) | Cause::Unsettled(_) | Cause::OrderInvalid(_) => {
+            Cause::Undecided(_) | Cause::Unsettled(_) | Cause::OrderInvalid { .. } => {
                 "nothing to do: it is tried again"
             }
             Cause::Publish(error) => error.hint(),
@@ -353,6 +397,14 @@ impl Failure {
                  same backup, or move the order's files away"
             }
         }
+    }
+}
+
+/// Whose failing an ACME problem is.
+fn blame_of(kind: &str) -> Blame {
+    match kind {
+        "caa" | "connection" | "dns" | "incorrectResponse" | "tls" => Blame::Surroundings,
+        _ => Blame::Issuer,
     }
 }
 
