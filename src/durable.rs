@@ -190,7 +190,7 @@ pub fn stage(path: &Path, contents: &[u8], access: Access) -> Result<Staged, Dur
         .suffix(STAGED_SUFFIX)
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(parent(path))
-        .map_err(|error| DurableError::of("create a file beside", path)(plain(&error)))?;
+        .map_err(DurableError::of("create a file beside", path))?;
     let mut file = staged.as_file();
     file.write_all(contents).map_err(DurableError::of("write", path))?;
     if access.owner.is_some() || access.group.is_some() {
@@ -202,13 +202,6 @@ pub fn stage(path: &Path, contents: &[u8], access: Access) -> Result<Staged, Dur
         .map_err(DurableError::of("set the mode of", path))?;
     file.sync_all().map_err(DurableError::of("sync", path))?;
     Ok(Staged { file: staged, path: path.to_owned() })
-}
-
-/// What the system said, without the passing name that was tried.
-fn plain(error: &io::Error) -> io::Error {
-    let within = error.get_ref().and_then(std::error::Error::source);
-    let said = within.and_then(|e| e.downcast_ref::<io::Error>()).and_then(io::Error::raw_os_error);
-    said.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 /// What the name of every staged file ends with.

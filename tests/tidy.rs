@@ -56,7 +56,7 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// Whether a file holds nothing but tests.
 fn is_test(name: &str) -> bool {
-    name.ends_with("tests.rs") || name.contains("/tests/")
+    name.ends_with("tests.rs") || name.contains("/tests/") || name.contains("/snapshots/")
 }
 
 /// Fails with all that was found at once.

@@ -1,12 +1,13 @@
 //! One pass over a host: observe, decide, record, act, until nothing more can be done now.
 //!
 //! [`look`] asks the ports what is so, [`brought`] what another ACME client has staged, [`act`] does what
-//! was decided, [`risk`] says what stops mail all the same. Each action stands between two
-//! writes to the ledger; a crash between them leaves an intent without an outcome, and the next
-//! pass does not guess at the outcome, it looks. This module knows no adapter, only ports.
+//! was decided, with [`keys`] that are kept first; [`risk`] says what stops mail all the same. Each action
+//! stands between two writes to the ledger; a crash between them leaves an intent without an outcome, and
+//! the next pass does not guess at the outcome, it looks. This module knows no adapter, only ports.
 
 mod act;
 mod brought;
+mod keys;
 mod look;
 mod risk;
 mod trial;

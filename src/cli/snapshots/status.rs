@@ -373,6 +373,8 @@ fn status_for_machines() {
                 }
               ],
               "issuer": "other",
+              "issuer_after_failures_of": null,
+              "issuer_instead_of": "house",
               "name": "mail.example.nl",
               "phase": "waiting",
               "policy": "ncsc",
