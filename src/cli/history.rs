@@ -30,7 +30,7 @@ pub(super) fn text(host: &str, events: &[Event]) -> String {
             let _ = writeln!(text, "    seen: {seen}");
         }
     }
-    layout::fold(&text)
+    text
 }
 
 /// The history of a server as JSON, one object a line.

@@ -275,7 +275,7 @@ fn show_history(
         let events = world.ledger.history(name, limit).map_err(Failure::from)?;
         let text = match json {
             true => history::json_lines(name, &events),
-            false => history::text(name, &events),
+            false => layout::shown(history::text(name, &events), &std::io::stdout()),
         };
         let _ = out.write_all(text.as_bytes());
     }

@@ -46,7 +46,7 @@ fn the_history_of_a_change_of_ca() {
                 c11dbfff…, 3 1 1 0b17b836… at _25._tcp.mail.example.nl.; ns2.example.nl
                 serves 2 1 1 c11dbfff…, 3 1 1 0b17b836… at _25._tcp.mail.example.nl.
     "#]],
-        &history::text("mail.example.nl", &stage.events()),
+        &layout::fold(&history::text("mail.example.nl", &stage.events())),
     );
 }
 

@@ -400,4 +400,19 @@ fn status_for_machines() {
           "version": 1
         }
     "#]].assert_eq(&format!("{json:#}\n"));
+    let stage = Stage::usual();
+    let value = |key: &str| {
+        let (host, report) = (stage.host(), stage.preview(None));
+        let json = status::json(&[Status { spec: host.spec(), report: &report }], &stage.now());
+        json["hosts"][0][key].clone()
+    };
+    assert!(value("rollover").is_null() && value("attention").is_null());
+    stage.read_elsewhere(true);
+    stage.pass(None);
+    assert_eq!(value("phase"), "held");
+    assert!(
+        value("attention").as_str().unwrap().contains("no record at"),
+        "{}",
+        value("attention")
+    );
 }
