@@ -70,6 +70,69 @@ fn asks(message: &Message, kind: RecordType) -> bool {
     message.queries.iter().any(|query| query.query_type() == kind)
 }
 
+/// Lies, and what is said of each.
+const LIES: [(Lie, &str); 7] = [
+    (
+        |message| strip(message, &[RecordType::RRSIG, RecordType::NSEC]),
+        "cannot look up keys of .: . DNSKEY is not signed",
+    ),
+    (
+        |message| {
+            if asks(message, RecordType::DS) {
+                strip(message, &[RecordType::DS, RecordType::RRSIG, RecordType::NSEC]);
+            }
+        },
+        "cannot look up keys of p256.test.: the signature of the denial of test. DS \
+         does not validate: its NSEC or NSEC3 records do not prove it",
+    ),
+    (
+        |message| {
+            let elsewhere = Name::from_ascii("liar.test.").unwrap();
+            change(message, RecordType::NS, |record| {
+                record.data = RData::NS(hickory_proto::rr::rdata::NS(elsewhere.clone()));
+            });
+        },
+        "cannot look up name servers of p256.test.: the signature of p256.test. NS \
+         does not validate: key ",
+    ),
+    (
+        |message| {
+            let elsewhere = RData::A("127.0.0.3".parse().unwrap());
+            change(message, RecordType::A, |record| record.data = elsewhere.clone());
+        },
+        "its address cannot be looked up: the signature of ns.test. A does not \
+         validate: key ",
+    ),
+    (
+        |message| {
+            if asks(message, RecordType::A) {
+                strip(message, &[RecordType::A, RecordType::RRSIG]);
+            }
+        },
+        "its address cannot be looked up: the signature of the denial of ns.test. A \
+         does not validate: its NSEC or NSEC3 records do not prove it",
+    ),
+    (
+        |message| {
+            if asks(message, RecordType::AAAA) {
+                let host = Name::from_ascii("ns.test.").unwrap();
+                let elsewhere = RData::AAAA("::1".parse().unwrap());
+                message.answers.push(Record::from_rdata(host, 60, elsewhere));
+            }
+        },
+        "its address cannot be looked up: ns.test. AAAA is not signed",
+    ),
+    (
+        |message| {
+            if asks(message, RecordType::AAAA) {
+                message.authorities.clear();
+            }
+        },
+        "its address cannot be looked up: the signature of the denial of ns.test. AAAA \
+         does not validate: its NSEC or NSEC3 records do not prove it",
+    ),
+];
+
 #[test]
 fn a_resolver_that_lies_about_a_signed_zone_is_not_believed() {
     let zones = vec![
@@ -79,68 +142,7 @@ fn a_resolver_that_lies_about_a_signed_zone_is_not_believed() {
     ];
     let world = World::start_with(zones);
     assert_eq!(seen(&world, |_| ()), Verdict::Secure(1));
-    let lies: [(Lie, &str); 7] = [
-        (
-            |message| strip(message, &[RecordType::RRSIG, RecordType::NSEC]),
-            "cannot look up keys of .: . DNSKEY is not signed",
-        ),
-        (
-            |message| {
-                if asks(message, RecordType::DS) {
-                    strip(message, &[RecordType::DS, RecordType::RRSIG, RecordType::NSEC]);
-                }
-            },
-            "cannot look up keys of p256.test.: the signature of the denial of test. DS \
-             does not validate: its NSEC or NSEC3 records do not prove it",
-        ),
-        (
-            |message| {
-                let elsewhere = Name::from_ascii("liar.test.").unwrap();
-                change(message, RecordType::NS, |record| {
-                    record.data = RData::NS(hickory_proto::rr::rdata::NS(elsewhere.clone()));
-                });
-            },
-            "cannot look up name servers of p256.test.: the signature of p256.test. NS \
-             does not validate: key ",
-        ),
-        (
-            |message| {
-                let elsewhere = RData::A("127.0.0.3".parse().unwrap());
-                change(message, RecordType::A, |record| record.data = elsewhere.clone());
-            },
-            "its address cannot be looked up: the signature of ns.test. A does not \
-             validate: key ",
-        ),
-        (
-            |message| {
-                if asks(message, RecordType::A) {
-                    strip(message, &[RecordType::A, RecordType::RRSIG]);
-                }
-            },
-            "its address cannot be looked up: the signature of the denial of ns.test. A \
-             does not validate: its NSEC or NSEC3 records do not prove it",
-        ),
-        (
-            |message| {
-                if asks(message, RecordType::AAAA) {
-                    let host = Name::from_ascii("ns.test.").unwrap();
-                    let elsewhere = RData::AAAA("::1".parse().unwrap());
-                    message.answers.push(Record::from_rdata(host, 60, elsewhere));
-                }
-            },
-            "its address cannot be looked up: ns.test. AAAA is not signed",
-        ),
-        (
-            |message| {
-                if asks(message, RecordType::AAAA) {
-                    message.authorities.clear();
-                }
-            },
-            "its address cannot be looked up: the signature of the denial of ns.test. AAAA \
-             does not validate: its NSEC or NSEC3 records do not prove it",
-        ),
-    ];
-    for (lie, told) in lies {
+    for (lie, told) in LIES {
         let Verdict::Bogus(reason) = seen(&world, lie) else { panic!("believed: no {told}") };
         // Of a key that is new each time only the number is left out.
         assert!(reason == told || told.ends_with("key ") && reason.starts_with(told), "{reason}");
