@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rollover::durable;
@@ -122,6 +123,15 @@ pub(crate) enum Action {
     Rewrite(Rewrite),
     /// It answers by itself.
     Answer(String),
+    /// It answers by itself, and does not come to an end.
+    Endless {
+        /// How it begins.
+        head: String,
+        /// What it says over and over.
+        piece: String,
+        /// The pause after each.
+        pause: Duration,
+    },
 }
 
 /// Makes another answer of an answer, head included.
@@ -253,6 +263,14 @@ impl Shared {
                 stream.write_all(&rewrite(answer)).await
             }
             Action::Answer(text) => stream.write_all(text.as_bytes()).await,
+            Action::Endless { head, piece, pause } => {
+                stream.write_all(head.as_bytes()).await?;
+                loop {
+                    stream.write_all(piece.as_bytes()).await?;
+                    stream.flush().await?;
+                    tokio::time::sleep(pause).await;
+                }
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod abilities;
 mod front;
+mod hostile;
 mod pebble;
 mod world;
 
