@@ -123,6 +123,8 @@ pub(crate) enum Action {
     Rewrite(Rewrite),
     /// It answers by itself.
     Answer(String),
+    /// It passes it on, and answers by itself.
+    AnswerAfter(String),
     /// It answers by itself, and does not come to an end.
     Endless {
         /// How it begins.
@@ -263,6 +265,10 @@ impl Shared {
                 stream.write_all(&rewrite(answer)).await
             }
             Action::Answer(text) => stream.write_all(text.as_bytes()).await,
+            Action::AnswerAfter(text) => {
+                self.pass(behind(), &head, &body).await?;
+                stream.write_all(text.as_bytes()).await
+            }
             Action::Endless { head, piece, pause } => {
                 stream.write_all(head.as_bytes()).await?;
                 loop {

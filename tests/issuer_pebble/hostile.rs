@@ -85,3 +85,25 @@ async fn a_page_in_place_of_any_answer_costs_no_second_certificate() {
         assert!(message.contains(": the answer cannot be understood: "), "{message}");
     }
 }
+
+/// As after a crash: the CA was asked by the process before, and decides before it is asked again.
+#[tokio::test]
+async fn a_proof_that_the_ca_has_looked_at_meanwhile_is_no_failure() {
+    let lab = Lab::start(&CALM).await;
+    let mut refused = 0;
+    lab.front.plan(move |_, line| {
+        if !line.contains("chalZ") || 0 < refused {
+            return Action::Pass;
+        }
+        refused += 1;
+        let said = r#"{"type": "urn:ietf:params:acme:error:malformed", "detail":
+            "Cannot update challenge with status valid, only status pending"}"#;
+        let headers = "Content-Type: application/problem+json\r\n";
+        let Action::Answer(text) = answer("400 Bad Request", headers, said) else {
+            unreachable!("it is an answer")
+        };
+        Action::AnswerAfter(text)
+    });
+    lab.acme().issue(&mail("meanwhile")).await.unwrap();
+    assert_eq!(lab.pebble.issued(), 1);
+}

@@ -73,7 +73,14 @@ impl Errand<'_> {
         }
         // It answers until the CA has decided.
         let _listener = self.publish(&proofs).await?;
-        self.call_the_judge(order).await?;
+        match self.call_the_judge(order).await {
+            // A process that was ended may have called before, and the CA has looked meanwhile.
+            Err(failure) if failure.kind() == "malformed" => {
+                self.opinion(order).await?;
+                self.call_the_judge(order).await?;
+            }
+            called => called?,
+        }
         self.hear_the_judge(order, transport).await?;
         Ok(Progress::Moved)
     }
