@@ -32,6 +32,7 @@ tests=(
   tidy
   recovery
   tlsa_command
+  turned_clock
 )
 cargo test --locked --lib --bins "${tests[@]/#/--test=}"
 cargo test --locked --doc
