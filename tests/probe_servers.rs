@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair, RsaKeySize};
 use rollover::pki::{Chain, KeyFamily};
@@ -395,6 +396,30 @@ async fn a_server_that_never_answers_is_given_up() {
     let listener = listener(address.await, KeyFamily::Rsa);
     let report = impatient().examine(&listener, Protocol::Smtp).await;
     assert_eq!(silent(&report.sight), "no end of the TLS handshake within 400ms");
+}
+
+/// Says `piece` over and over until the client hangs up.
+async fn babble(mut stream: TcpStream, piece: &[u8], pause: Duration) {
+    while stream.write_all(piece).await.is_ok() {
+        tokio::time::sleep(pause).await;
+    }
+}
+
+#[tokio::test]
+async fn a_greeting_without_end_is_given_up() {
+    let line = format!("220-{}\r\n", "x".repeat(500)).leak();
+    let cases: [(&'static [u8], u64, &str); 3] = [
+        (&[b'x'; 5000], 0, "its greeting has more than 2048 octets in a line"),
+        (line.as_bytes(), 0, "its greeting has more than 100 lines"),
+        (b"2", 5, "no greeting within 400ms"),
+    ];
+    for (piece, pause, told) in cases {
+        let pause = Duration::from_millis(pause);
+        let address = serve("127.0.0.1", move |_, stream| babble(stream, piece, pause)).await;
+        let listener = listener(address, KeyFamily::Ecdsa);
+        let report = impatient().examine(&listener, Protocol::Smtp).await;
+        assert_eq!(silent(&report.sight), told);
+    }
 }
 
 #[tokio::test]
