@@ -117,6 +117,7 @@ impl Status<'_> {
             "issuer": state.issuer(self.spec),
             "issuer_instead_of": other.map(|other| &other.instead_of),
             "issuer_after_failures_of": other.and_then(|other| other.after.as_ref()),
+            "ca_tables": self.report.ca_tables,
             "phase": self.report.phase.as_str(),
             "certificates": certificates,
             "published": published,
@@ -191,6 +192,10 @@ impl Status<'_> {
             let (issuer, configured) = (&other.issuer, &self.spec.issuer);
             let words = format!("{issuer} {why}; the configuration still says {configured}");
             fields.push(field("issuer", words));
+        }
+        if !self.report.ca_tables.is_empty() {
+            let tables = self.report.ca_tables.join(", ");
+            fields.push(field("CAs", format!("of the shipped table {tables}")));
         }
         if state.withdrawn {
             fields.push(field("DANE", format!("left; rollover --renew --host {name} comes back")));

@@ -147,7 +147,8 @@ impl Shared {
                 IssuerConfig::External(config) => {
                     let staging = Staging::new(&self.configuration.state_dir, &host.name);
                     let clock = Arc::clone(&self.clock);
-                    let external = External::new(name, config, staging, &host.names, clock);
+                    let config = config.for_keys(&host.key_types);
+                    let external = External::new(name, &config, staging, &host.names, clock);
                     Arc::new(external.map_err(unusable)?)
                 }
                 IssuerConfig::Acme(config) => {
@@ -159,7 +160,8 @@ impl Shared {
                         listeners: self.listeners.clone(),
                         clock: Arc::clone(&self.clock),
                     };
-                    let acme = Acme::new(name, config, around, Limits::default());
+                    let config = config.for_keys(&host.key_types);
+                    let acme = Acme::new(name, &config, around, Limits::default());
                     Arc::new(acme.map_err(unusable)?)
                 }
             };

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use super::AnchorChoice;
 use super::context::{self, Item, Table, input_file, secret_file};
 use super::issuer::{anchor_choice, plain};
+use super::known::{self, KnownAnchors};
+use crate::pki::KeyType;
 use crate::table::{Complaint, Given, unknown};
 
 /// An ACME CA.
@@ -29,7 +31,16 @@ pub struct AcmeConfig {
     /// Which certificate of an issued chain `2 1 1` names.
     pub trust_anchor: AnchorChoice,
     /// CA certificates known beforehand.
-    pub known_anchors: Vec<PathBuf>,
+    pub known_anchors: Vec<KnownAnchors>,
+}
+
+impl AcmeConfig {
+    /// The same for a host with keys of these types.
+    #[must_use]
+    pub fn for_keys(&self, key_types: &[KeyType]) -> Self {
+        let known = self.known_anchors.iter().map(|known| known.for_keys(key_types));
+        Self { known_anchors: known.collect(), ..self.clone() }
+    }
 }
 
 /// How control over names is proved to an ACME CA.
@@ -83,8 +94,8 @@ pub(super) fn read(table: &mut Table<'_>) -> Option<AcmeConfig> {
     let preferred_chain = table.given("preferred-chain", |item| item.parse(some_text));
     let external_account = external_account(table);
     let trust_anchor = table.given("trust-anchor", |item| item.parse(anchor_choice));
-    let known_anchors =
-        table.given("known-anchors", |item| item.list("a list of files", input_file));
+    let trust_anchor = trust_anchor.value().unwrap_or(AnchorChoice::IssuingCa);
+    let known_anchors = known::read(table, trust_anchor);
     accepted?;
     Some(AcmeConfig {
         directory_url: directory_url?,
@@ -94,8 +105,8 @@ pub(super) fn read(table: &mut Table<'_>) -> Option<AcmeConfig> {
         profile: profile.value(),
         preferred_chain: preferred_chain.value(),
         external_account: external_account?,
-        trust_anchor: trust_anchor.value().unwrap_or(AnchorChoice::IssuingCa),
-        known_anchors: plain(known_anchors.value()),
+        trust_anchor,
+        known_anchors,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The `[issuers.*]` tables: where certificates come from.
 
 use super::context::{Item, Table, input_file, secret_file};
-use super::{AnchorChoice, ExternalConfig, IssuerConfig, OwnCaConfig, acme};
+use super::{AnchorChoice, ExternalConfig, IssuerConfig, OwnCaConfig, acme, known};
 use crate::table::{Complaint, Spot, unknown};
 use crate::time::Span;
 
@@ -59,12 +59,8 @@ pub(super) fn anchor_choice(text: &str) -> Result<AnchorChoice, Complaint> {
 /// Reads what is to be said of what another ACME client brings: all of it may be left out.
 fn external(table: &mut Table<'_>) -> ExternalConfig {
     let trust_anchor = table.given("trust-anchor", |item| item.parse(anchor_choice));
-    let known_anchors =
-        table.given("known-anchors", |item| item.list("a list of files", input_file));
-    ExternalConfig {
-        trust_anchor: trust_anchor.value().unwrap_or(AnchorChoice::IssuingCa),
-        known_anchors: plain(known_anchors.value()),
-    }
+    let trust_anchor = trust_anchor.value().unwrap_or(AnchorChoice::IssuingCa);
+    ExternalConfig { trust_anchor, known_anchors: known::read(table, trust_anchor) }
 }
 
 /// Reads what an own CA has.

@@ -16,6 +16,7 @@ mod document;
 mod file;
 mod host;
 mod issuer;
+mod known;
 mod notify;
 mod policy;
 mod resolver;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 pub use acme::{AcmeConfig, ExternalAccount, ProofConfig};
 pub use file::{Disk, Files};
+pub use known::{CaTable, KnownAnchors};
 
 use crate::diagnostic::Diagnostic;
 use crate::name::DnsName;
@@ -161,7 +163,16 @@ pub struct ExternalConfig {
     /// Which certificate of a chain `2 1 1` names.
     pub trust_anchor: AnchorChoice,
     /// CA certificates known beforehand.
-    pub known_anchors: Vec<PathBuf>,
+    pub known_anchors: Vec<KnownAnchors>,
+}
+
+impl ExternalConfig {
+    /// The same for a host with keys of these types.
+    #[must_use]
+    pub fn for_keys(&self, key_types: &[KeyType]) -> Self {
+        let known = self.known_anchors.iter().map(|known| known.for_keys(key_types));
+        Self { known_anchors: known.collect(), ..self.clone() }
+    }
 }
 
 /// Which certificate of a chain is named as its trust anchor.

@@ -9,6 +9,7 @@ use expect_test::expect;
 use proptest::prelude::*;
 
 use super::*;
+use crate::pki::KeyFamily;
 use crate::secret::SecretError;
 use crate::tlsa::Usage;
 
@@ -250,6 +251,27 @@ fn a_host_names_the_issuers_that_take_the_place_of_its_own_or_none() {
     let configuration = Memory::new(&main).parse().unwrap();
     assert_eq!(configuration.hosts["a"].fallback_issuers, ["other"]);
     assert!(configuration.hosts["b"].fallback_issuers.is_empty());
+}
+
+#[test]
+fn known_anchors_are_files_and_tables_that_come_with_the_program() {
+    let main = format!(
+        "{HOUSE}[hosts.a]\ndeploy.chain-file = \"a\"\n[issuers.certbot]\ntype = \"external\"\n\
+         known-anchors = [\"house.pem\", \"shipped:letsencrypt\"]\n"
+    );
+    let configuration = Memory::new(&main).parse().unwrap();
+    let IssuerConfig::External(config) = &configuration.issuers["certbot"] else {
+        panic!("{:?}", configuration.issuers)
+    };
+    let families = |key_types: &[KeyType]| match &config.for_keys(key_types).known_anchors[..] {
+        [KnownAnchors::File(_), KnownAnchors::Shipped(CaTable::LetsEncrypt, families)] => {
+            families.clone()
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(families(&[KeyType::EcdsaP384]), [KeyFamily::Ecdsa]);
+    let both = [KeyFamily::Rsa, KeyFamily::Ecdsa];
+    assert_eq!(families(&[KeyType::Rsa2048, KeyType::EcdsaP256]), both);
 }
 
 #[test]
@@ -502,7 +524,7 @@ fn what_another_client_brings_needs_no_more_than_its_type() {
     let external = |trust_anchor, known_anchors| {
         IssuerConfig::External(ExternalConfig { trust_anchor, known_anchors })
     };
-    let house = vec![PathBuf::from("/etc/rollover/house.pem")];
+    let house = vec![KnownAnchors::File("/etc/rollover/house.pem".into())];
     assert_eq!(configuration.issuers["certbot"], external(AnchorChoice::IssuingCa, Vec::new()));
     assert_eq!(configuration.issuers["lego"], external(AnchorChoice::Root, house));
     let takes_any_key = |name: &str| configuration.takes_any_key(&configuration.hosts[name]);

@@ -21,7 +21,6 @@ mod http_proof;
 mod jws;
 mod patience;
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,7 +34,8 @@ use self::errand::Errand;
 use self::failure::{Cause, Failure};
 pub use self::http_proof::Listeners;
 use self::patience::Patience;
-use super::orders::{OrderBook, certificates};
+use super::known::{self, BadAnchors};
+use super::orders::OrderBook;
 use super::verify;
 use crate::config::{AcmeConfig, AnchorChoice, ProofConfig};
 use crate::keys::PrivateKey;
@@ -61,6 +61,8 @@ pub struct Acme {
     anchor: AnchorChoice,
     /// CA certificates known beforehand.
     known: Vec<Certificate>,
+    /// The shipped tables that they are from, each with its date.
+    tables: Vec<String>,
     /// What the CA advises about renewals.
     advices: Advices,
     /// What is kept of orders.
@@ -128,7 +130,10 @@ impl Acme {
         limits: Limits,
     ) -> Result<Self, IssueError> {
         let title = format!("{name} ({})", host(&config.directory_url));
-        let known = read_anchors(&config.known_anchors).map_err(|f| explain(&title, &f))?;
+        let known = known::read(&config.known_anchors).map_err(|BadAnchors { path, reason }| {
+            let failed = Failure::of("read the known anchors");
+            explain(&title, &failed(Cause::File { path, reason }))
+        })?;
         Ok(Self {
             accounts: Accounts::new(name, config, &around, limits.exchange),
             directory: config.directory_url.clone(),
@@ -139,6 +144,7 @@ impl Acme {
             advices: Advices::new(&around.state_dir, &config.directory_url),
             orders: OrderBook::new(&around.state_dir),
             title,
+            tables: known::tables(&config.known_anchors),
             known,
             around,
             limits,
@@ -179,6 +185,10 @@ impl Acme {
 impl Issuer for Acme {
     fn known_anchors(&self) -> Vec<Certificate> {
         self.known.clone()
+    }
+
+    fn ca_tables(&self) -> Vec<String> {
+        self.tables.clone()
     }
 
     async fn issue(&self, order: &Order) -> Result<Chain, IssueError> {
@@ -237,24 +247,6 @@ fn explain(title: &str, failure: &Failure) -> IssueError {
         remedy: failure.remedy(),
         blame: failure.blame(),
     }
-}
-
-/// The CA certificates in these files.
-fn read_anchors(paths: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
-    let mut anchors = Vec::new();
-    for path in paths {
-        let failed = |reason: String| {
-            let path = path.display().to_string();
-            Failure::of("read the known anchors")(Cause::File { path, reason })
-        };
-        let text = fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
-        let found = certificates(&text).map_err(failed)?;
-        if found.is_empty() {
-            return Err(failed("it holds no certificate in PEM".to_owned()));
-        }
-        anchors.extend(found);
-    }
-    Ok(anchors)
 }
 
 /// The host of a URL, with its port; the whole text where it has none.

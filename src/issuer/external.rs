@@ -4,12 +4,11 @@
 //! key that it came with. It asks nobody for anything, so the client keeps its account, its challenges
 //! and its timer.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::orders::certificates;
+use super::known::{self, BadAnchors};
 use super::staging::{Staging, StagingError};
 use super::verify;
 use crate::config::{AnchorChoice, ExternalConfig};
@@ -30,6 +29,8 @@ pub struct External {
     trust_anchor: AnchorChoice,
     /// CA certificates known beforehand.
     known_anchors: Vec<Certificate>,
+    /// The shipped tables that they are from, each with its date.
+    tables: Vec<String>,
     /// What was brought.
     staging: Staging,
     /// Today's date.
@@ -49,13 +50,14 @@ impl External {
         names: &[DnsName],
         clock: Arc<dyn Clock>,
     ) -> Result<Self, IssueError> {
-        let known: Result<Vec<Vec<Certificate>>, Fault> =
-            config.known_anchors.iter().map(|path| read_anchors(path)).collect();
+        let anchors = known::read(&config.known_anchors)
+            .map_err(|BadAnchors { path, reason }| Fault::Anchor { path, reason }.at(name))?;
         Ok(Self {
             name: name.to_owned(),
             names: names.to_vec(),
             trust_anchor: config.trust_anchor,
-            known_anchors: known.map_err(|fault| fault.at(name))?.concat(),
+            known_anchors: anchors,
+            tables: known::tables(&config.known_anchors),
             staging,
             clock,
         })
@@ -100,10 +102,10 @@ impl External {
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     /// A CA certificate that is said to be known cannot be used.
-    #[error("cannot use the known anchor `{}`: {reason}", path.display())]
+    #[error("cannot use the known anchor `{path}`: {reason}")]
     Anchor {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// What is wrong with it.
         reason: String,
     },
@@ -139,21 +141,14 @@ impl Fault {
     }
 }
 
-/// Reads CA certificates that are known beforehand.
-fn read_anchors(path: &Path) -> Result<Vec<Certificate>, Fault> {
-    let fault = |reason: String| Fault::Anchor { path: path.to_owned(), reason };
-    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
-    let anchors = certificates(&text).map_err(fault)?;
-    match anchors.is_empty() {
-        true => Err(fault("it holds no certificate in PEM".to_owned())),
-        false => Ok(anchors),
-    }
-}
-
 #[async_trait]
 impl Issuer for External {
     fn known_anchors(&self) -> Vec<Certificate> {
         self.known_anchors.clone()
+    }
+
+    fn ca_tables(&self) -> Vec<String> {
+        self.tables.clone()
     }
 
     async fn issue(&self, order: &Order) -> Result<Chain, IssueError> {
@@ -188,9 +183,12 @@ impl Issuer for External {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 
     use super::*;
+    use crate::config::KnownAnchors;
     use crate::time::{Moment, Span, Timestamp};
 
     /// 2026-06-01T00:00:00Z.
@@ -293,7 +291,10 @@ mod tests {
         let family = family();
         let file = state.path().join("root.pem");
         crate::durable::write_private(&file, family.root.to_pem().as_bytes()).unwrap();
-        let config = ExternalConfig { trust_anchor: AnchorChoice::Root, known_anchors: vec![file] };
+        let config = ExternalConfig {
+            trust_anchor: AnchorChoice::Root,
+            known_anchors: vec![KnownAnchors::File(file)],
+        };
         let issuer = external(state.path(), &config, NOW);
         issuer.staging.stage(&family.credential, &names(), NOW).unwrap();
         let chains = brought(&issuer);

@@ -19,6 +19,7 @@
 mod acme;
 mod explain;
 mod external;
+mod known;
 mod orders;
 mod own_ca;
 mod staging;

@@ -89,6 +89,8 @@ pub struct Report {
     pub attention: Vec<Problem>,
     /// What somebody should know, and holds nothing up.
     pub warnings: Vec<Problem>,
+    /// The shipped tables that the issuer's known CAs are from, each with its date.
+    pub ca_tables: Vec<String>,
     /// What the ledger holds now.
     pub state: HostState,
     /// What was seen last.
@@ -358,7 +360,9 @@ impl HostPass {
             false => Phase::Held,
         };
         let host = self.spec.name.clone();
-        Report { host, events, decision, phase, attention, warnings, state, seen }
+        let issuer = self.ports.issuers.get(state.issuer(&self.spec));
+        let ca_tables = issuer.map(|issuer| issuer.ca_tables()).unwrap_or_default();
+        Report { host, events, decision, phase, attention, warnings, ca_tables, state, seen }
     }
 }
 

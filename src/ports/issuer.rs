@@ -40,6 +40,11 @@ pub trait Issuer: Send + Sync {
     /// known beforehand; empty where only an issued chain tells.
     fn known_anchors(&self) -> Vec<Certificate>;
 
+    /// The tables that come with the program and that they are from, each with its date.
+    fn ca_tables(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Obtains a certificate. The chain is complete up to the trust anchor that `2 1 1` names.
     ///
     /// Each step is stored before it is taken: called again with the same order after a crash, it

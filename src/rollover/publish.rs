@@ -121,8 +121,8 @@ impl Situation<'_> {
             return Step::Done;
         };
         let leaving = records.is_empty();
-        let mut desired =
-            records::rrset_to_write(self.spec, self.state, records, present, &self.now);
+        let whole = records::rrset_to_write(self.spec, self.state, records, present, &self.now);
+        let mut desired = records::without_spares(self.spec, self.state, whole, &self.now);
         if leaving {
             desired = TlsaRrset::absent(present.ttl);
         }

@@ -212,6 +212,42 @@ pub fn is_foreign(
         && !state.barred.iter().any(|barred| association.matches(&barred.certificate))
 }
 
+/// An RRset without as many records as are too many of those that name CAs which have signed nothing that
+/// is at hand: they spare a later bridge, and no more. Where it is still to be issued what they may name,
+/// each of them counts.
+pub fn without_spares(
+    spec: &HostSpec,
+    state: &HostState,
+    mut rrset: TlsaRrset,
+    now: &crate::time::Moment,
+) -> TlsaRrset {
+    let awaits = state.target().is_some_and(|(_, target)| !target.is_issued());
+    if rrset.records.len() <= RECORDS_MAX || awaits {
+        return rrset;
+    }
+    let of_served = served_anchored(spec, state, now);
+    let signed: Vec<Certificate> = state
+        .bundles
+        .values()
+        .flat_map(|bundle| bundle.anchors().into_iter().cloned())
+        .chain(of_served.into_iter().flat_map(|chain| chain.anchors))
+        .collect();
+    let is_spare = |record: &&Record| {
+        record.association().is_ok_and(|association| {
+            let mut known = spec.known_anchors.values().flatten();
+            association.parameters.usage == Usage::DaneTa
+                && known.any(|ca| association.matches(ca))
+                && !signed.iter().any(|ca| association.matches(ca))
+        })
+    };
+    let surplus = rrset.records.len() - RECORDS_MAX;
+    let spares: Vec<Record> = rrset.records.iter().rev().filter(is_spare).cloned().collect();
+    for record in spares.iter().take(surplus) {
+        rrset.records.remove(record);
+    }
+    rrset
+}
+
 /// The RRset to write at an owner: `records`, the foreign ones that stay, and the TTL.
 pub fn rrset_to_write(
     spec: &HostSpec,

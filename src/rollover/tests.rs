@@ -506,6 +506,24 @@ fn requests_that_make_no_sense_say_why() {
     expect!["nothing to give up: no rollover is in flight"].assert_eq(&error(Request::Abort));
 }
 
+/// A table of CAs spares a bridge, and is cut short before a host gets more records than senders take.
+#[test]
+fn no_host_gets_more_records_than_senders_take_because_of_a_table() {
+    let mut host = Host::settled("rfc7671");
+    let table: Vec<Ca> = (0..14).map(|number| ca(&format!("listed {number}"))).collect();
+    let known = table.iter().map(|ca| ca.1.clone()).collect();
+    host.spec.known_anchors.insert("house".to_owned(), known);
+    let chain = host.chain.clone();
+    let published = BTreeSet::from([host.house.record(), key_record(&chain)]);
+    let decision = host.decide(None, &published, &[&chain], at(200_000));
+    let Decision::Act(Action::Publish { changes, .. }) = decision else { panic!("{decision:?}") };
+    let records = changes[0].desired.records.clone();
+    assert_eq!(records.len(), records::RECORDS_MAX);
+    assert!(published.is_subset(&records), "what is presented is named in any case");
+    let decision = host.decide(None, &records, &[&chain], at(300_000));
+    assert!(matches!(decision, Decision::Idle { .. }), "{decision:?}");
+}
+
 /// A record that fits nothing known is foreign; one of a staged bundle, a CA or a stolen key is not.
 #[test]
 fn foreign_records() {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use front::{Action, Front, Identity, answer};
 use pebble::{Pebble, free_address};
-use rollover::config::{AcmeConfig, AnchorChoice, ProofConfig};
+use rollover::config::{AcmeConfig, AnchorChoice, KnownAnchors, ProofConfig};
 use rollover::issuer::{Acme, Limits, Listeners, Surroundings};
 use rollover::keys::PrivateKey;
 use rollover::pki::{Chain, KeyType};
@@ -383,7 +383,7 @@ async fn a_root_that_is_not_sent_is_added_once_it_is_known() {
     let root = lab.path("root.pem");
     let text = lab.front.fetch(lab.pebble.management, "/roots/0").await;
     rollover::durable::write_private(&root, text.as_bytes()).unwrap();
-    config.known_anchors = vec![root];
+    config.known_anchors = vec![KnownAnchors::File(root)];
     let acme = lab.acme_with(&config);
     let known = acme.known_anchors();
     let chain = acme.issue(&order).await.unwrap();

@@ -400,6 +400,11 @@ fn status_for_machines() {
           "version": 1
         }
     "#]].assert_eq(&format!("{json:#}\n"));
+}
+
+/// What is null where nothing is under way, and what is not where somebody is needed.
+#[test]
+fn status_for_machines_of_a_server_in_trouble() {
     let stage = Stage::usual();
     let value = |key: &str| {
         let (host, report) = (stage.host(), stage.preview(None));
