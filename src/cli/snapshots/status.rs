@@ -341,6 +341,7 @@ fn status_for_machines() {
           "hosts": [
             {
               "attention": null,
+              "ca_tables": [],
               "cached_until": [
                 {
                   "owner": "_25._tcp.mail.example.nl.",
