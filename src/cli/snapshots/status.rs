@@ -329,6 +329,7 @@ fn colours_say_nothing_that_no_word_says() {
 
 /// Every key of the contract, so that one that goes missing is seen.
 #[test]
+#[expect(clippy::too_many_lines, reason = "it shows the whole of it")]
 fn status_for_machines() {
     let stage = Stage::usual();
     stage.pass(new_ca());

@@ -37,10 +37,9 @@ impl Host {
     /// The rollover that takes the failed issuer's place.
     #[track_caller]
     fn falls_back(&mut self, seconds: u64) -> Begin {
-        match self.decide_at(seconds) {
-            Decision::Act(Action::Begin(begin)) => begin,
-            other => panic!("{other:?}"),
-        }
+        let decision = self.decide_at(seconds);
+        let Decision::Act(Action::Begin(begin)) = decision else { panic!("{decision:?}") };
+        begin
     }
 
     /// Begins it, with a key of its own.
