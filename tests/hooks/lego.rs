@@ -127,7 +127,8 @@ fn its_listener_ends_with_its_parent() {
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
     shell.env("HTTPREQ_USERNAME", "lego").env("HTTPREQ_PASSWORD_FILE", &password);
-    let mut shell = shell.spawn().expect("a shell");
+    // One that lives on holds nothing open that somebody reads.
+    let mut shell = shell.stderr(Stdio::null()).spawn().expect("a shell");
     let mut lines = BufReader::new(shell.stdout.take().expect("it speaks")).lines();
     let lines: Vec<String> = lines.by_ref().take(2).map(|line| line.expect("a line")).collect();
     let id = lines.iter().find(|line| !line.contains('=')).expect("its process id");
