@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Lab;
 use super::child::{self, CHILD_PRIMARY, CHILD_SECONDARY, Listed, ZONE};
+use super::clock::Clock;
 use super::daemon::Daemon;
 use super::nsd::Nsd;
 
@@ -18,6 +19,8 @@ pub struct Knot {
     directory: PathBuf,
     /// The file of its TSIG key.
     pub key: PathBuf,
+    /// Its clock, where that is not the machine's.
+    pub clock: Option<Clock>,
 }
 
 impl Knot {
@@ -35,10 +38,14 @@ impl Knot {
         super::tool::write_private(&file, &text);
         let mut command = lab.namespace.command("knotd");
         command.arg("-c").arg(&file);
+        let clock = lab.options.own_clock.then(|| Clock::new(&directory));
+        if let Some(clock) = &clock {
+            clock.give_to(&mut command);
+        }
         let mut daemon = Daemon::start("Knot", command, &directory.join("log"));
         daemon.wait_until("the zone is signed", || child::is_signed(lab, CHILD_PRIMARY));
         let nsd = child::delegate(lab, &directory, listed);
-        Self { nsd, daemon, directory, key }
+        Self { nsd, daemon, directory, key, clock }
     }
 
     /// Its control socket.

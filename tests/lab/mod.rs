@@ -67,6 +67,7 @@ pub struct Options {
     /// Whether `nl.` is on a server of its own, and still names a third server of `example.nl.`.
     pub has_stale_delegation: bool,
     /// Whether the primary's clock can be set apart from everybody else's.
+    /// Whether the clock of a primary, BIND or Knot, can be set apart from everybody else's.
     pub own_clock: bool,
 }
 

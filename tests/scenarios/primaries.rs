@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use crate::lab::Lab;
 use crate::lab::child::{CHILD_PRIMARY, Listed, ZONE};
 use crate::lab::configuration::{Configuration, quick_policy};
 use crate::lab::daemon::run;
@@ -12,6 +11,7 @@ use crate::lab::judge::{Demand, Judge};
 use crate::lab::knot::Knot;
 use crate::lab::powerdns::PowerDns;
 use crate::lab::tool::write_private;
+use crate::lab::{Lab, Options};
 use crate::stage::Stage;
 
 /// Python with octoDNS, where `install-daemons.sh` puts it.
@@ -107,6 +107,20 @@ fn a_stand_in_takes_updates_where_the_primary_is_dead() {
     let said = "update server 127.0.0.9:53 cannot be reached, and was not asked about";
     assert!(run.out.contains(said), "{}", run.out);
     assert!(run.out.contains("; nor can 127.0.0.8:53: "), "{}", run.out);
+}
+
+/// Knot says its time too, where it is another than ours.
+#[test]
+fn knot_tells_its_time_where_clocks_are_apart() {
+    let stage = Stage::new(Lab::start(Options { own_clock: true, ..Options::default() }));
+    let knot = Knot::start(&stage.lab, Listed::Both, "hmac-sha256", &records(&stage));
+    configure(&stage, &updates("127.0.0.3", &knot.key));
+    stage.lab.rollover(&[]).expect_code(0);
+    knot.clock.as_ref().expect("a clock of its own").set(400);
+    let run = stage.lab.rollover(&["--new-ca", "other"]).expect_code(1);
+    let said = "the clocks of update server 127.0.0.3:53 and of this machine are more than 5m \
+                apart: it says 2";
+    assert!(run.err.contains(said), "{}", run.err);
 }
 
 #[test]
