@@ -1,6 +1,7 @@
-//! Which server is asked, and which no more.
+//! Which server is asked, and which no more; and what is believed.
 
-use tokio::io::AsyncReadExt;
+use hickory_proto::op::MessageType;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
@@ -33,11 +34,44 @@ async fn that_breaks_off() -> (SocketAddr, tokio::task::JoinHandle<()>) {
     (address, asked)
 }
 
+/// A server that refuses what it is asked with a TSIG error, and does not sign that.
+async fn that_refuses(error: TsigCode) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut question = vec![0; usize::from(stream.read_u16().await.unwrap())];
+        stream.read_exact(&mut question).await.unwrap();
+        let mut answer = Message::from_vec(&question).unwrap();
+        answer.metadata.message_type = MessageType::Response;
+        answer.metadata.response_code = ResponseCode::NotAuth;
+        let signature = &mut answer.signature.as_mut().unwrap().data;
+        (signature.error, signature.other, signature.mac) = (Some(error), vec![0; 6], vec![0; 32]);
+        let answer = transport::encode(&answer).unwrap();
+        stream.write_u16(u16::try_from(answer.len()).unwrap()).await.unwrap();
+        stream.write_all(&answer).await.unwrap();
+    });
+    address
+}
+
 /// A port that refuses connections for as long as its socket is there.
 fn that_is_down() -> (SocketAddr, TcpSocket) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     (socket.local_addr().unwrap(), socket)
+}
+
+/// A server that knows the key signs BADTIME; one that does not cannot sign what it says.
+#[tokio::test]
+async fn what_a_server_can_sign_is_believed_only_signed() {
+    let error = replace(vec![that_refuses(TsigCode::BadTime).await]).await;
+    assert!(
+        error.to_string().ends_with("it said BADTIME, which it can sign, and did not"),
+        "{error}"
+    );
+    assert!(!error.surely_without_effect());
+    let error = replace(vec![that_refuses(TsigCode::BadKey).await]).await;
+    assert!(error.to_string().ends_with("does not know the TSIG key `rollover`"), "{error}");
 }
 
 /// What was sent and not answered may have been taken: nobody else is asked.
