@@ -182,8 +182,9 @@ impl<'a> Proofs<'a> {
                 break;
             }
             // The name above the root is the root again: without this, an answer without proofs in the
-            // root's zone would be looked at for ever.
-            if encloser.is_root() {
+            // root's zone would be looked at for ever. (A name without labels that was not written as
+            // absolute is no root to the library.)
+            if encloser.iter().next().is_none() {
                 return None;
             }
             next_closer = encloser.clone();
