@@ -74,7 +74,7 @@ pub(super) async fn name_servers(
 async fn addresses(resolver: &Resolver, parent: &DnsName) -> Result<Vec<IpAddr>, String> {
     let answer = resolver.ask(&to_wire(parent), RecordType::NS).await.map_err(|e| e.reason)?;
     let (mut four, mut six) = (Vec::new(), Vec::new());
-    for server in named(answer.answers.iter(), &to_wire(parent)) {
+    for server in named(answer.answers.iter(), &to_wire(parent))? {
         if ADDRESSES_MAX <= four.len().min(six.len()) {
             break;
         }
@@ -93,7 +93,7 @@ fn delegation(zone: &Name, answer: Result<Message, TransportError>) -> Result<De
     if answer.metadata.response_code != ResponseCode::NoError {
         return Err(format!("it says {}", answer.metadata.response_code));
     }
-    let servers = named(answer.answers.iter().chain(&answer.authorities), zone);
+    let servers = named(answer.answers.iter().chain(&answer.authorities), zone)?;
     if servers.is_empty() {
         return Err("it names none".to_owned());
     }
@@ -114,14 +114,16 @@ fn address(data: &RData) -> Option<IpAddr> {
 }
 
 /// The servers that the NS records of a zone name.
+///
+/// One that was left out would count as one that has followed: a name that no host can have is an error.
 pub(super) fn named<'a>(
     records: impl Iterator<Item = &'a Record>,
     zone: &Name,
-) -> BTreeSet<DnsName> {
-    let of = records.filter(|record| record.name == *zone);
-    of.filter_map(|record| match &record.data {
-        RData::NS(server) => from_wire(&server.0),
-        _ => None,
-    })
-    .collect()
+) -> Result<BTreeSet<DnsName>, String> {
+    let servers = records.filter(|record| record.name == *zone).filter_map(|record| {
+        let RData::NS(server) = &record.data else { return None };
+        let name = from_wire(&server.0);
+        Some(name.ok_or_else(|| format!("`{}` is no name that a host can have", server.0)))
+    });
+    servers.collect()
 }

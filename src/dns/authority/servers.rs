@@ -51,13 +51,10 @@ impl Authority {
     ) -> Result<Vec<Server>, LookupError> {
         let answer = self.resolver.ask(&keys.zone, RecordType::NS).await?;
         let valid = keys.validate(&answer.answers, &keys.zone, RecordType::NS, now);
-        let records = valid
-            .map_err(|error| LookupError {
-                what: format!("name servers of {}", keys.zone),
-                reason: error.to_string(),
-            })?
-            .records;
-        let named = delegation::named(records.iter().copied(), &keys.zone);
+        let lost =
+            |reason: String| LookupError { what: format!("name servers of {}", keys.zone), reason };
+        let records = valid.map_err(|error| lost(error.to_string()))?.records;
+        let named = delegation::named(records.iter().copied(), &keys.zone).map_err(lost)?;
         let (mut wanted, unasked) = match self.delegation(keys).await {
             Ok(delegation) => (delegation, None),
             Err(unasked) => (Delegation::new(), Some(unasked)),
