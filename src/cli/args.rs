@@ -160,6 +160,8 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 1000)]
         limit: usize,
     },
+    /// The accounts at ACME CAs: URL, status, contacts, key; or another key for them
+    Account(super::account::AccountArgs),
     /// What other ACME clients call as their hook: certbot, dehydrated, lego, acme.sh or uacme
     Hook {
         /// The client's name, and what it passes; without a name it is recognised

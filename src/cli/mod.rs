@@ -3,9 +3,10 @@
 //! [`args`] is what can be written, [`world`] puts the adapters together as the configuration says,
 //! and each command has a file of its own: [`run`] (a pass, `--wait`), [`plan`], [`status`],
 //! [`history`], [`hook`] (other ACME clients), [`policy`], [`tlsa`], [`check`], [`plugin`], [`init`],
-//! [`manual`], [`demo`]. What people read is worded in [`report`]
-//! and has the shape of [`layout`].
+//! [`manual`], [`demo`], [`account`]. What people read is worded in [`report`] and has the shape of
+//! [`layout`].
 
+pub mod account;
 pub mod args;
 pub mod check;
 mod countdown;
@@ -183,6 +184,7 @@ async fn dispatch(
             show_status(&cli.global, &world, *json, out).await
         }
         Some(Command::Hook { call }) => hook::run(&cli.global, call, out, err).await,
+        Some(Command::Account(arguments)) => account::run(&cli.global, arguments, out, err).await,
         Some(Command::Init(arguments)) => init::run(&cli.global, arguments, out).await,
         Some(Command::Completions { shell }) => manual::completions(*shell, out),
         Some(Command::Man { directory }) => manual::write(directory),

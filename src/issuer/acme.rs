@@ -13,12 +13,14 @@
 
 mod account;
 mod advice;
+mod blame;
 mod challenge;
 mod errand;
 mod failure;
 mod http;
 mod http_proof;
 mod jws;
+mod key_change;
 mod patience;
 
 use std::path::PathBuf;
@@ -33,6 +35,7 @@ use self::advice::Advices;
 use self::errand::Errand;
 use self::failure::{Cause, Failure};
 pub use self::http_proof::Listeners;
+pub use self::key_change::{AccountView, AcmeAccount};
 use self::patience::Patience;
 use super::known::{self, BadAnchors};
 use super::orders::OrderBook;
@@ -129,13 +132,19 @@ impl Acme {
         around: Surroundings,
         limits: Limits,
     ) -> Result<Self, IssueError> {
-        let title = format!("{name} ({})", host(&config.directory_url));
+        let title = title(name, config);
         let known = known::read(&config.known_anchors).map_err(|BadAnchors { path, reason }| {
             let failed = Failure::of("read the known anchors");
             explain(&title, &failed(Cause::File { path, reason }))
         })?;
         Ok(Self {
-            accounts: Accounts::new(name, config, &around, limits.exchange),
+            accounts: Accounts::new(
+                name,
+                config,
+                &around.state_dir,
+                around.clock.clone(),
+                limits.exchange,
+            ),
             directory: config.directory_url.clone(),
             proof: config.proof.clone(),
             profile: config.profile.clone(),
@@ -247,6 +256,11 @@ fn explain(title: &str, failure: &Failure) -> IssueError {
         remedy: failure.remedy(),
         blame: failure.blame(),
     }
+}
+
+/// An issuer's name in the configuration, and the host of its directory.
+fn title(name: &str, config: &AcmeConfig) -> String {
+    format!("{name} ({})", host(&config.directory_url))
 }
 
 /// The host of a URL, with its port; the whole text where it has none.

@@ -25,7 +25,7 @@ mod own_ca;
 mod staging;
 mod verify;
 
-pub use acme::{Acme, Limits, Listeners, Surroundings};
+pub use acme::{AccountView, Acme, AcmeAccount, Limits, Listeners, Surroundings};
 pub use external::External;
 pub use own_ca::OwnCa;
 pub use staging::{Arrival, Staging, StagingError};

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without may panic")]
 
 mod abilities;
+mod account;
 mod front;
 mod hostile;
 mod pebble;

@@ -65,6 +65,20 @@ fn from_one_acme_ca_to_another() {
     stage.expect_records(&after);
     assert_eq!(stage.presented(), stage.key_in_file());
     assert_eq!(stage.lab.status()["issuer"], "b");
+    let account = |arguments: &[&str]| {
+        stage.lab.rollover(&[&["account"], arguments].concat()).expect_code(0).out
+    };
+    let (both, of_b) = (account(&[]), account(&["b"]));
+    assert!(both.ends_with(&of_b) && both.starts_with("a  https://127.0.0.1:14000/"), "{both}");
+    assert!(
+        of_b.contains("  status    valid\n  contact   mailto:hostmaster@example.nl\n"),
+        "{of_b}"
+    );
+    let planned = account(&["b", "--new-key", "--dry-run"]);
+    assert_eq!(planned, format!("{of_b}  would     get another key\n"));
+    assert_ne!(account(&["b", "--new-key"]), of_b);
+    stage.lab.rollover(&["account", "house"]).expect_code(2);
+    stage.lab.rollover(&["--renew", "--host", HOST, "--wait"]).expect_code(0);
     let challenges = stage.lab.bind.txt(PRIMARY, &format!("_acme-challenge.{HOST}."));
     assert!(challenges.is_empty(), "left behind: {challenges:?}");
 }

@@ -5,6 +5,8 @@
 //! STATE-DIR/accounts/ISSUER.json   where the account is
 //! ```
 //!
+//! (A third file stands there while the key is exchanged for another: see [`key_change`](super::key_change).)
+//!
 //! The key alone makes an account: a server that is asked for a new one with a key that it knows
 //! answers with the one there is (RFC 8555, section 7.3.1). So a crash loses nothing, the second
 //! file may be lost or wrong, and a server that lost its accounts gets them back.
@@ -24,7 +26,6 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use super::Surroundings;
 use super::failure::{Cause, Failure};
 use super::http::Transport;
 use super::jws::{Bond, Signer};
@@ -43,9 +44,11 @@ const VERSION: u32 = 1;
 /// The account of one issuer, made or found when it is first needed.
 pub(super) struct Accounts {
     /// The issuer's configuration.
-    config: AcmeConfig,
+    pub(super) config: AcmeConfig,
     /// The account's key.
-    key_file: PathBuf,
+    pub(super) key_file: PathBuf,
+    /// The key that shall take its place, while there is one.
+    pub(super) next_file: PathBuf,
     /// Where the account is.
     record_file: PathBuf,
     /// For the transport.
@@ -85,16 +88,18 @@ impl Accounts {
     pub(super) fn new(
         name: &str,
         config: &AcmeConfig,
-        around: &Surroundings,
+        state_dir: &Path,
+        clock: Arc<dyn Clock>,
         exchange: Span,
     ) -> Self {
-        let directory = around.state_dir.join("accounts");
+        let directory = state_dir.join("accounts");
         let stem = file_stem(name);
         Self {
             config: config.clone(),
             key_file: directory.join(format!("{stem}.key")),
+            next_file: directory.join(format!("{stem}.next.key")),
             record_file: directory.join(format!("{stem}.json")),
-            clock: around.clock.clone(),
+            clock,
             exchange,
             session: Mutex::new(None),
         }
@@ -107,6 +112,7 @@ impl Accounts {
             return Ok(session.clone());
         }
         let transport = self.transport()?;
+        self.settle_key(&transport).await?;
         let account = match self.record() {
             Some(record) => self.resume(record, &transport).await?,
             None => self.register(&transport).await?,
@@ -240,21 +246,17 @@ impl Accounts {
     }
 
     /// The account's key, made and stored if there is none.
-    fn key(&self) -> Result<PrivatePkcs8KeyDer<'static>, Failure> {
+    pub(super) fn key(&self) -> Result<PrivatePkcs8KeyDer<'static>, Failure> {
         let path = &self.key_file;
         if !path.exists() {
             self.make_key(path)?;
         }
         let text = secret::read(path).map_err(Failure::of("read the account's key"))?;
-        PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).map_err(|e| {
-            let path = path.display().to_string();
-            let reason = e.to_string();
-            Failure::of("read the account's key")(Cause::File { path, reason })
-        })
+        parse_key(path, &text)
     }
 
     /// Makes a key for the account and stores it, unless somebody else was faster.
-    fn make_key(&self, path: &Path) -> Result<(), Failure> {
+    pub(super) fn make_key(&self, path: &Path) -> Result<(), Failure> {
         let doing = || "make the account's key";
         let key = PrivateKey::generate(KeyType::EcdsaP256).map_err(Failure::of(doing()))?;
         let stored = path
@@ -264,6 +266,14 @@ impl Accounts {
         stored.map_err(|e| Failure::of(doing())(Cause::Orders(OrderBookError::Write(e))))?;
         Ok(())
     }
+}
+
+/// The key that a file holds.
+pub(super) fn parse_key(path: &Path, text: &str) -> Result<PrivatePkcs8KeyDer<'static>, Failure> {
+    PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).map_err(|e| {
+        let (path, reason) = (path.display().to_string(), e.to_string());
+        Failure::of("read the account's key")(Cause::File { path, reason })
+    })
 }
 
 /// Base64url, with padding or without: CAs hand out both.

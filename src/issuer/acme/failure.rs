@@ -1,7 +1,8 @@
 //! What can go wrong between an order and its certificate, and what follows from it.
 //!
 //! Three questions are asked of a failure, and answered here alone: may the same step be tried
-//! again at once, what is the pass told to do (the [`Remedy`]), and what is the operator told. The
+//! again at once, what is the pass told to do (the [`Remedy`]), and what is the operator told. A fourth,
+//! whose failing it is, is answered in [`blame`](super::blame). The
 //! ACME server's own words are always part of the message: they name the limit or the record.
 
 use instant_acme::Problem;
@@ -13,7 +14,7 @@ use crate::issuer::orders::OrderBookError;
 use crate::issuer::verify::ChainFault;
 use crate::keys::KeyError;
 use crate::name::DnsName;
-use crate::ports::{Blame, LookupError, PublishError, Remedy};
+use crate::ports::{LookupError, PublishError, Remedy};
 use crate::secret::SecretError;
 use crate::time::Span;
 
@@ -302,45 +303,6 @@ impl Failure {
         }
     }
 
-    /// Whose failing it is: a CA that does not find a proof, or is not allowed to issue, is right.
-    pub(super) fn blame(&self) -> Blame {
-        match &self.cause {
-            Cause::Http(failure) => match &**failure {
-                HttpFailure::Problem { problem, .. } => blame_of(kind(problem)),
-                HttpFailure::Unreachable { .. }
-                | HttpFailure::Untrusted { .. }
-                | HttpFailure::TimedOut { .. }
-                | HttpFailure::Foreign { .. } => Blame::Issuer,
-            },
-            Cause::Challenge { kind, .. } | Cause::OrderInvalid { kind, .. } => match kind.as_str()
-            {
-                "" | "unauthorized" => Blame::Surroundings,
-                kind => blame_of(kind),
-            },
-            Cause::Garbled(_)
-            | Cause::NoChallenge { .. }
-            | Cause::NoProfile { .. }
-            | Cause::Undecided(_)
-            | Cause::Unsettled(_) => Blame::Issuer,
-            Cause::Chain(ChainFault::NotYetValid { .. } | ChainFault::Expired { .. }) => {
-                Blame::Surroundings
-            }
-            Cause::Chain(_) => Blame::Issuer,
-            Cause::NotEverywhere { .. }
-            | Cause::Listen { .. }
-            | Cause::Webroot(_)
-            | Cause::NoRoot { .. }
-            | Cause::Publish(_)
-            | Cause::Lookup(_)
-            | Cause::Orders(_)
-            | Cause::Secret(_)
-            | Cause::Key(_)
-            | Cause::File { .. }
-            | Cause::Roots(_)
-            | Cause::OtherOrder { .. } => Blame::Surroundings,
-        }
-    }
-
     /// What the operator can do about it.
     pub(super) fn hint(&self) -> &'static str {
         match &self.cause {
@@ -397,14 +359,6 @@ impl Failure {
                  same backup, or move the order's files away"
             }
         }
-    }
-}
-
-/// Whose failing an ACME problem is.
-fn blame_of(kind: &str) -> Blame {
-    match kind {
-        "caa" | "connection" | "dns" | "incorrectResponse" | "tls" => Blame::Surroundings,
-        _ => Blame::Issuer,
     }
 }
 
