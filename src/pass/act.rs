@@ -125,7 +125,9 @@ impl HostPass {
             let report = self.issue_report(&error);
             return Ok(self.fail(progress, Step::MakeKey, report, event)?);
         }
-        let keys = match self.keys(&progress.state, &begin)? {
+        let mut given_back = progress.state.clone();
+        transition::return_standby(&mut given_back);
+        let keys = match self.keys(&given_back, &begin)? {
             Ok(keys) => keys,
             Err(report) => return Ok(self.fail(progress, Step::MakeKey, report, event)?),
         };

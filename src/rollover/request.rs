@@ -74,7 +74,10 @@ pub fn fallback(spec: &HostSpec, state: &HostState, failed: &str, now: Timestamp
             && !issued_what_is_barred(state, issuer)
     };
     let issuer = order.get(next..)?.iter().find(is_usable)?;
-    let mut begin = renewal(spec, state, issuer, now);
+    // The standby keys that the failed order took are given back, and taken again.
+    let mut then = state.clone();
+    super::transition::return_standby(&mut then);
+    let mut begin = renewal(spec, &then, issuer, now);
     if state.rollover.as_ref().is_some_and(|rollover| rollover.kind == Kind::Compromise) {
         begin.kind = Kind::Compromise;
     }

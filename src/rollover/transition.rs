@@ -122,7 +122,7 @@ fn take_back_bars(state: &mut HostState) {
 }
 
 /// Gives the keys of an unfinished rollover back to the standby: a failed order uses none up.
-fn return_standby(state: &mut HostState) {
+pub fn return_standby(state: &mut HostState) {
     let took = state.rollover.as_ref().is_some_and(|rollover| rollover.took_standby);
     let Some((_, target)) = state.target() else {
         return;

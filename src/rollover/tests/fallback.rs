@@ -129,6 +129,27 @@ fn who_follows_whom() {
     assert_eq!(follows(&host, "house"), None);
 }
 
+/// A failed order uses up no standby key: the next issuer is asked for a certificate for the same one, which
+/// is in every cache.
+#[test]
+fn the_standby_key_goes_along() {
+    let mut host = Host::settled("current-next");
+    host.spec.fallback_issuers = vec!["other".to_owned()];
+    let standby = crate::rollover::state::KeyMade { spki: b"next".to_vec(), at: at(0).wall };
+    transition::add_standby(&mut host.state, KeyType::EcdsaP256, standby);
+    let renewal = request::renewal(&host.spec, &host.state, "house", at(100_000).wall);
+    host.follow(&renewal, 100_000);
+    assert!(host.state.standby.is_empty(), "the order has taken it");
+    for _ in 0..3 {
+        host.fail(true, 100_100);
+    }
+    let begin = host.falls_back(100_101);
+    let Toward::New { keys, .. } = &begin.toward else { panic!("{begin:?}") };
+    assert_eq!(keys[&KeyType::EcdsaP256], KeySource::Standby);
+    host.follow(&begin, 100_101);
+    assert!(host.state.standby.is_empty() && host.state.rollover.as_ref().unwrap().took_standby);
+}
+
 /// A compromise stays one: whoever gives it up takes back what it bars.
 #[test]
 fn a_compromise_stays_one() {
