@@ -221,10 +221,17 @@ impl PublishError {
     }
 
     /// Whether it is certain that nothing was changed, and that nothing will be.
+    ///
+    /// BADKEY and BADSIG are answers that no server can sign: whoever stands in between can give them,
+    /// and let the update through.
     pub fn surely_without_effect(&self) -> bool {
         !matches!(
             self,
-            Self::Declined { .. } | Self::Unanswered { .. } | Self::Unauthenticated { .. }
+            Self::BadKey { .. }
+                | Self::BadSignature { .. }
+                | Self::Declined { .. }
+                | Self::Unanswered { .. }
+                | Self::Unauthenticated { .. }
         )
     }
 

@@ -72,6 +72,7 @@ async fn what_a_server_can_sign_is_believed_only_signed() {
     assert!(!error.surely_without_effect());
     let error = replace(vec![that_refuses(TsigCode::BadKey).await]).await;
     assert!(error.to_string().ends_with("does not know the TSIG key `rollover`"), "{error}");
+    assert!(!error.surely_without_effect(), "anybody can say so");
 }
 
 /// What was sent and not answered may have been taken: nobody else is asked.
