@@ -30,8 +30,9 @@ pub(crate) type Cases = Vec<(Zone, &'static [&'static str])>;
 
 /// Every case: the root, `test.`, and the zones below them.
 pub(crate) fn all() -> Cases {
-    let mut cases = vec![(zone("."), &[] as &[&str]), (zone("test.").more("ns A 127.0.0.1"), &[])];
+    let mut cases = vec![(zone("."), &[] as &[&str]), (zone("test.").more(SERVERS), &[])];
     cases.extend(sound());
+    cases.extend(servers());
     cases.extend(denials());
     cases.extend(forged());
     cases.extend(signatures());
@@ -47,6 +48,19 @@ pub(crate) fn islands() -> Cases {
     cases.push((zone("test.").keys(Keys::None).more("ns A 127.0.0.1"), FEW));
     cases.push((zone("plain.p256.test.").keys(Keys::None), FEW));
     cases
+}
+
+/// The addresses of name servers.
+const SERVERS: &str = "ns A 127.0.0.1\n-ns A 127.0.0.1\nalias CNAME ns\n";
+
+/// Zones with another name server beside the usual one.
+fn servers() -> Cases {
+    vec![
+        (zone("hyphen.test.").more("@ NS -ns.test."), FEW),
+        (zone("serveralias.test.").more("@ NS alias.test."), FEW),
+        (zone("blank.test.").more("@ NS a\\032blank.test."), FEW),
+        (zone("noaddress.test.").more("@ NS none.test."), FEW),
+    ]
 }
 
 /// Zones with nothing wrong, of every algorithm.

@@ -53,6 +53,8 @@ const EXPLAINED: &[Difference] = &[
         "servers are asked one by one, so the names of the servers must be true",
     ),
     ("", "nonssig.test.", "the same"),
+    ("", "blank.test.", "nor can a server be asked whose name no host can have"),
+    ("", "noaddress.test.", "nor one that has no address"),
     ("n12.aliases.", "", "more than 8 aliases are not followed"),
 ];
 
@@ -76,6 +78,8 @@ const EXPLAINED_TO_DOMAIN: &[Difference] = &[
     ("", "i150.test.", "the same"),
     ("", "nameserver.test.", "the names of the servers must be true"),
     ("", "nonssig.test.", "the same"),
+    ("", "blank.test.", "nor can a server be asked whose name no host can have"),
+    ("", "noaddress.test.", "nor one that has no address"),
     ("n12.aliases.", "", "more than 8 aliases are not followed"),
     ("n5.aliases.", "", "the same"),
     ("n0.aliases.", "", "the same"),
