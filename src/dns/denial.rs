@@ -184,9 +184,7 @@ impl<'a> Proofs<'a> {
             // The name above the root is the root again: without this, an answer without proofs in the
             // root's zone would be looked at for ever. (A name without labels that was not written as
             // absolute is no root to the library.)
-            if encloser.iter().next().is_none() {
-                return None;
-            }
+            encloser.iter().next()?;
             next_closer = encloser.clone();
             encloser = encloser.base_name();
         }
@@ -257,7 +255,7 @@ fn covers(owner: &Name, nsec: &NSEC, name: &Name, zone: &Name) -> bool {
 /// The longest name above both.
 fn common(one: &Name, other: &Name) -> Name {
     let mut at = one.clone();
-    while !at.zone_of(other) {
+    while !at.zone_of(other) && at.iter().next().is_some() {
         at = at.base_name();
     }
     at

@@ -13,14 +13,14 @@ pub(super) fn to_wire(name: &DnsName) -> Name {
     Name::from_labels(labels.map(str::as_bytes)).expect("a name that was parsed is a name")
 }
 
-/// A name as the program has it; `None` for one that no host can have. The library's own text of a label
-/// that begins with a hyphen is escaped.
+/// A name as the program has it; `None` for one that no host can have.
 pub(super) fn from_wire(name: &Name) -> Option<DnsName> {
-    let labels: Option<Vec<&str>> = name
-        .iter()
-        .map(|label| std::str::from_utf8(label).ok().filter(|label| !label.contains('.')))
-        .collect();
-    format!("{}.", labels?.join(".")).parse().ok()
+    if name.is_root() {
+        return Some(DnsName::root());
+    }
+    let label = |octets| std::str::from_utf8(octets).ok().filter(|label| !label.contains('.'));
+    let labels: Option<Vec<&str>> = name.iter().map(label).collect();
+    labels?.join(".").parse().ok()
 }
 
 /// A TLSA record's data.
@@ -68,6 +68,15 @@ mod tests {
             let wire = to_wire(&name);
             assert_eq!(from_wire(&wire), Some(name.clone()), "{text}");
             assert!(wire.is_fqdn(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_host_can_have_is_no_name() {
+        let of = |labels: &[&[u8]]| from_wire(&Name::from_labels(labels.to_vec()).unwrap());
+        assert_eq!(of(&[b"MAIL", b"nl"]), "mail.nl".parse().ok());
+        for odd in [&b"a.b"[..], b"a b", b"\xff", b"*", b"\\"] {
+            assert_eq!(of(&[odd, b"nl"]), None, "{odd:?}");
         }
     }
 }

@@ -20,13 +20,10 @@ use crate::zones::zone;
 /// What the liar does to an answer.
 type Lie = fn(&mut Message);
 
-/// Where the liar is.
-const LIAR: &str = "127.0.0.2:53";
-
 /// Hands on questions to the true server, and its answers changed by `lie`.
-async fn tell(lie: Lie) {
+async fn tell(liar: SocketAddr, lie: Lie) {
     let server: SocketAddr = format!("{PRIMARY}:53").parse().unwrap();
-    let socket = UdpSocket::bind(LIAR).await.unwrap();
+    let socket = UdpSocket::bind(liar).await.unwrap();
     let mut buffer = [0; 4096];
     loop {
         let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
@@ -39,12 +36,13 @@ async fn tell(lie: Lie) {
     }
 }
 
-/// What a look at `mail.p256.test.` through the liar comes to.
-fn seen(world: &World, lie: Lie) -> Verdict {
+/// What a look at `mail.p256.test.` through the liar comes to. Each has an address of its own: what
+/// another test starts at the same moment may hold the last one open.
+fn seen(world: &World, number: usize, lie: Lie) -> Verdict {
+    let liar: SocketAddr = format!("127.0.0.{}:53", 2 + number).parse().unwrap();
     let anchors = Anchors::parse(&world.anchor(".", ".").records()).unwrap();
     inside(&world.namespace, async move {
-        let telling = tokio::spawn(tell(lie));
-        let liar = LIAR.parse().unwrap();
+        let telling = tokio::spawn(tell(liar, lie));
         let authority = Authority::new(&[liar], anchors, Arc::new(SystemClock::new()));
         let owner = TlsaOwner::new("mail.p256.test".parse().unwrap(), 25).unwrap();
         let verdict = verdict(authority.look(&owner, &[]).await);
@@ -97,7 +95,7 @@ const LIES: [(Lie, &str); 7] = [
     ),
     (
         |message| {
-            let elsewhere = RData::A("127.0.0.3".parse().unwrap());
+            let elsewhere = RData::A("127.0.0.99".parse().unwrap());
             change(message, RecordType::A, |record| record.data = elsewhere.clone());
         },
         "its address cannot be looked up: the signature of ns.test. A does not \
@@ -141,9 +139,11 @@ fn a_resolver_that_lies_about_a_signed_zone_is_not_believed() {
         (zone("p256.test."), &[]),
     ];
     let world = World::start_with(zones);
-    assert_eq!(seen(&world, |_| ()), Verdict::Secure(1));
-    for (lie, told) in LIES {
-        let Verdict::Bogus(reason) = seen(&world, lie) else { panic!("believed: no {told}") };
+    assert_eq!(seen(&world, LIES.len(), |_| ()), Verdict::Secure(1));
+    for (number, (lie, told)) in LIES.into_iter().enumerate() {
+        let Verdict::Bogus(reason) = seen(&world, number, lie) else {
+            panic!("believed: no {told}")
+        };
         // Of a key that is new each time only the number is left out.
         assert!(reason == told || told.ends_with("key ") && reason.starts_with(told), "{reason}");
     }
