@@ -150,9 +150,9 @@ impl HostPass {
                 failure.by_issuer, self.spec.name, other.issuer, failure.message
             ),
             hint: format!(
-                "see what is wrong with {failed}; `rollover --new-ca {} --host {}` leads back, or \
-                 edit `issuer`",
-                self.spec.issuer, self.spec.name
+                "see what is wrong with {failed}; `rollover --abort --host {0}` gives the change up, \
+                 and once it is done `rollover --new-ca {1} --host {0}` leads back",
+                self.spec.name, self.spec.issuer
             ),
         })
     }

@@ -165,6 +165,8 @@ fn a_ca_that_fails_too_often_gives_its_place_to_the_next() {
     let judge = stage.judge(Demand::Any);
     a.stop();
     pass(&["--renew", "--host", HOST]);
+    let plan = pass(&["plan"]).out;
+    assert!(plan.contains("from a, and hold it; from b if a fails 3 times in a row"), "{plan}");
     let mut passes = 1;
     let last = loop {
         std::thread::sleep(std::time::Duration::from_millis(1100));

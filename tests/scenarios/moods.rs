@@ -8,9 +8,10 @@ use std::path::Path;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::lab::authority::key_record;
+use crate::lab::authority::{Authority, key_record};
 use crate::lab::configuration::{Configuration, quick_policy};
 use crate::lab::judge::Demand;
+use crate::lab::mail::{Postfix, Tls};
 use crate::lab::pebble::Pebble;
 use crate::lab::{HOST, Lab, Options, PRIMARY, SECONDARY};
 use crate::moody::{Ca, Mood, Moody};
@@ -74,6 +75,13 @@ impl Named {
 /// The CAs in the table of those that sign as a rule.
 const LISTED: [Ca; 2] = [ca("X1", "X"), ca("X2", "X")];
 
+/// The records of Let's Encrypt's issuers for ECDSA keys, which a shipped table adds to it: YE1, YE2, YE3.
+const SHIPPED: [&str; 3] = [
+    "2 1 1 6ebcefb4210b088654a38b03fea3d7d1c711b4fb1ddc363a45f9b1a4e53da01e",
+    "2 1 1 b3fb5d00e994cddf2cc9a4eea9f806bc5727e83cc0e4299bf956f2d524fe5376",
+    "2 1 1 a698a20824be04e47a1a33c4fa488731be92011f23a31e900e2ca26c9c2acfce",
+];
+
 /// A mail server whose certificates are of a CA with moods.
 struct Walk {
     /// The mail server.
@@ -104,7 +112,10 @@ impl Walk {
         write("roots.pem", &ROOTS);
         let lines = match named {
             Named::Issuing => String::new(),
-            Named::Listed => format!("known-anchors = [\"{}\"]\n", write("known.pem", &LISTED)),
+            Named::Listed => format!(
+                "known-anchors = [\"{}\", \"shipped:letsencrypt\"]\n",
+                write("known.pem", &LISTED)
+            ),
             Named::Root => "trust-anchor = \"root\"\n".to_owned(),
         };
         let quick = quick_policy(&stage.lab, policy);
@@ -132,9 +143,7 @@ impl Walk {
 
     /// The record that names a CA's key, by OpenSSL.
     fn record(&self, ca: Ca) -> String {
-        let file = self.stage.lab.path("anchor.pem");
-        std::fs::write(&file, self.moody.pem(ca)).expect("a CA's certificate");
-        key_record(&file).replacen("3 1 1", "2 1 1", 1)
+        record(&self.stage.lab, &self.moody, ca)
     }
 
     /// How many bridges have been published.
@@ -156,7 +165,9 @@ impl Walk {
         assert_eq!(certificates(&stage.bundle)[1..], sent, "what is sent with the certificate");
 
         let key = stage.key_in_file();
+        let shipped: &[&str] = if self.named == Named::Listed { &SHIPPED } else { &[] };
         let cas = self.named.published(mood).into_iter().map(|ca| self.record(ca));
+        let cas = cas.chain(shipped.iter().map(|&record| record.to_owned()));
         let both = cas.clone().chain([key.clone()]);
         let wanted: BTreeSet<String> = match self.policy {
             "dane-ta" => cas.collect(),
@@ -213,7 +224,17 @@ impl Walk {
             former = Some(mood);
         }
         self.stage.finish(judge).expect_clean(300);
+        let text = self.stage.lab.rollover(&["status"]).expect_code(0).out;
+        let dated = text.contains("CAs      of the shipped table letsencrypt as of 2026-07-08");
+        assert_eq!(dated, self.named == Named::Listed, "{text}");
     }
+}
+
+/// The record that names a CA's key, by OpenSSL.
+fn record(lab: &Lab, moody: &Moody, ca: Ca) -> String {
+    let file = lab.path("anchor.pem");
+    std::fs::write(&file, moody.pem(ca)).expect("a CA's certificate");
+    key_record(&file).replacen("3 1 1", "2 1 1", 1)
 }
 
 /// The DER of the certificates in a file.
@@ -264,4 +285,49 @@ fn every_mood_where_the_root_is_named() {
 #[test]
 fn every_mood_with_a_table_of_the_old_generation() {
     Walk::prepare("ncsc", Named::Listed).through_all_moods(Demand::Any);
+}
+
+/// ECDSA keys are signed by one branch of the CA and RSA keys by another, and each picks its issuers as it
+/// comes: one certificate of the two may take a bridge, and both wait for it.
+#[test]
+fn two_kinds_of_keys_each_with_moods_of_its_own() {
+    const E1: Mood = &[ca("E1", "X")];
+    const E2: Mood = &[ca("E2", "X")];
+    const R1: Mood = &[ca("R1", "Y")];
+    const R2: Mood = &[ca("R2", "Y")];
+    let lab = Lab::start(Options { tlsa_ttl: 2, ..Options::default() });
+    let rsa = lab.path("rsa.pem");
+    let stage = Stage::new_with(lab, |lab, bundle| {
+        let house = Authority::new(lab.directory(), "house");
+        house.issue(HOST, bundle);
+        house.issue_with(HOST, &rsa, &["-newkey", "rsa:2048"]);
+        (house, Postfix::start(lab, &[&rsa, bundle], Tls::Offered))
+    });
+    stage.publish(&[stage.house.record(), stage.key_in_file(), key_record(&rsa)]);
+    let pebble = Pebble::start(&stage.lab, "pebble", 14_000);
+    let moody = Moody::start(&stage.lab, &pebble, E1);
+    let policy = quick_policy(&stage.lab, "ncsc");
+    let lines = format!(
+        "issuer = \"moody\"\npolicy = \"{}\"\nkey-types = [\"ecdsa-p256\", \"rsa-2048\"]",
+        policy.display()
+    );
+    Configuration::new(&stage.lab)
+        .own_ca("house", &stage.house)
+        .acme("moody", &pebble)
+        .replaced(&pebble.directory_url(), &moody.directory_url)
+        .host_with_files(&lines, &[&stage.bundle, &rsa], &stage.postfix.reload())
+        .write(&stage.lab);
+    stage.get_acquainted();
+    let judge = stage.judge(Demand::Any);
+    let renew: &[&str] = &["--renew", "--host", HOST, "--wait"];
+    for (command, ecdsa_mood, rsa_mood) in
+        [(&["--new-ca", "--wait"][..], E1, R1), (renew, E2, R1), (renew, E2, R2), (renew, E1, R1)]
+    {
+        moody.set(ecdsa_mood);
+        moody.set_for_rsa(rsa_mood);
+        stage.lab.rollover(command).expect_code(0);
+        let cas = [ecdsa_mood[0], rsa_mood[0]].map(|ca| record(&stage.lab, &moody, ca));
+        stage.expect_records(&[&cas[..], &[stage.key_in_file(), key_record(&rsa)]].concat());
+    }
+    stage.finish(judge).expect_clean(100);
 }

@@ -12,7 +12,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SerialNumber, SubjectPublicKeyInfo, date_time_ymd,
 };
-use rollover::pki::Certificate;
+use rollover::pki::{Certificate, KeyFamily};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -48,6 +48,8 @@ struct Hierarchy {
     certificates: BTreeMap<Ca, Vec<u8>>,
     /// What it sends now.
     mood: Mood,
+    /// What it sends now with certificates for RSA keys, where that is something else.
+    rsa_mood: Option<Mood>,
     /// How many certificates it has signed: the next serial number.
     signed: u64,
 }
@@ -67,8 +69,13 @@ pub struct Moody {
 impl Moody {
     /// Starts a front before `pebble`, in this mood.
     pub fn start(lab: &Lab, pebble: &Pebble, mood: Mood) -> Self {
-        let hierarchy =
-            Hierarchy { keys: BTreeMap::new(), certificates: BTreeMap::new(), mood, signed: 0 };
+        let hierarchy = Hierarchy {
+            keys: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            mood,
+            rsa_mood: None,
+            signed: 0,
+        };
         let hierarchy = Arc::new(Mutex::new(hierarchy));
         let (end, ended) = oneshot::channel();
         let (tell, told) = mpsc::channel();
@@ -108,6 +115,11 @@ impl Moody {
     /// Changes its mood.
     pub fn set(&self, mood: Mood) {
         self.hierarchy.lock().expect("the hierarchy").mood = mood;
+    }
+
+    /// Changes its mood about RSA keys alone.
+    pub fn set_for_rsa(&self, mood: Mood) {
+        self.hierarchy.lock().expect("the hierarchy").rsa_mood = Some(mood);
     }
 
     /// The DER of a CA certificate.
@@ -162,8 +174,13 @@ impl Hierarchy {
             return answer.to_vec();
         }
         let leaf = CertificateDer::from_pem_slice(body.as_bytes()).expect("a certificate comes");
-        let mut chain = pem(&self.sign(&leaf));
-        for ca in self.mood {
+        let leaf = Certificate::from_der(&leaf).expect("Pebble's certificate");
+        let mood = match KeyFamily::of_spki(leaf.spki()) {
+            Some(KeyFamily::Rsa) => self.rsa_mood.unwrap_or(self.mood),
+            _ => self.mood,
+        };
+        let mut chain = pem(&self.sign(&leaf, mood));
+        for ca in mood {
             chain += &pem(&self.certificate(*ca));
         }
         let dropped = ["content-length", "transfer-encoding", "link", "connection"];
@@ -179,8 +196,7 @@ impl Hierarchy {
     }
 
     /// A certificate for the key and the names of `leaf`, by the CA of the mood.
-    fn sign(&mut self, leaf: &[u8]) -> Vec<u8> {
-        let leaf = Certificate::from_der(leaf).expect("Pebble's certificate");
+    fn sign(&mut self, leaf: &Certificate, mood: Mood) -> Vec<u8> {
         let key = SubjectPublicKeyInfo::from_der(leaf.spki()).expect("its key");
         let mut params = CertificateParams::new(leaf.dns_names()).expect("its names");
         self.signed += 1;
@@ -191,7 +207,7 @@ impl Hierarchy {
         let now = SystemTime::UNIX_EPOCH.elapsed().expect("the clock is right");
         params.not_before = date_time_ymd(1970, 1, 1) + (now - HOUR);
         params.not_after = params.not_before + HOUR * 24 * 90;
-        let signer = self.mood.first().expect("a mood names who signs").subject;
+        let signer = mood.first().expect("a mood names who signs").subject;
         let (by, signing) = (authority(signer), self.key(signer));
         let issuer = Issuer::from_params(&by, &*signing);
         params.signed_by(&key, &issuer).expect("a certificate").der().to_vec()
