@@ -10,7 +10,7 @@ use super::report;
 use crate::pass::Report;
 use crate::pki::{Certificate, Chain, KeyType};
 use crate::rollover::action::{Decision, Problem};
-use crate::rollover::history::{Content, Until};
+use crate::rollover::history::{Content, Service, Until};
 use crate::rollover::observation::OwnerSight;
 use crate::rollover::phase::Phase;
 use crate::rollover::presentable::Presentable;
@@ -270,9 +270,12 @@ impl Status<'_> {
                     Content::Rrset(rrset) => brief(rrset),
                     Content::Unknown { .. } => "what was there before the first look".to_owned(),
                 };
-                let until = match until {
-                    Until::At(at) => format!("until {}", layout::moment(at, now.wall)),
-                    Until::Unseen => "as long as a name server may serve it".to_owned(),
+                let until = match (until, version.service) {
+                    (Until::At(at), _) => format!("until {}", layout::moment(at, now.wall)),
+                    (Until::Unseen, Service::Sent { .. }) => {
+                        "if an update that may still be under way arrives".to_owned()
+                    }
+                    (Until::Unseen, _) => "as long as a name server may serve it".to_owned(),
                 };
                 fields.push(field("cached", format!("{what}\n{until}")));
             }

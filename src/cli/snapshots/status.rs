@@ -151,22 +151,24 @@ fn status_where_somebody_is_needed() {
     stage.pass(new_ca());
     pin(
         &expect![[r#"
-        mail.example.nl  held  (policy ncsc, issuer other)
-          WRONG    192.0.2.53:53 does not know the TSIG key `rollover`; the records stay
-                   as they are, and so does the certificate
-          to do    put the key's stanza into the server's configuration, or correct
-                   tsig-key-file
-          mail     goes on: what caches may hold fits what is presented
-          issuer   other by --new-ca; the configuration still says house
-          served   key f6d6cc60 of CN=The house CA
-                   until 2027-04-05 08:00:00 UTC (in 80 days)
-          records  2 1 1 631b084a…, 3 1 1 f6d6cc60…
-                   at _25._tcp.mail.example.nl., TTL 1h
-          rollover change of CA, since 08:00:00 UTC (now)
-          next     publish (bridge) _25._tcp.mail.example.nl.: add 2 1 1 c11dbfff…,
-                   delete 2 1 1 631b084a…
-                   rollover --host mail.example.nl (cron does it too; --wait stays)
-    "#]],
+            mail.example.nl  held  (policy ncsc, issuer other)
+              WRONG    192.0.2.53:53 does not know the TSIG key `rollover`; the records stay
+                       as they are, and so does the certificate
+              to do    put the key's stanza into the server's configuration, or correct
+                       tsig-key-file
+              mail     goes on: what caches may hold fits what is presented
+              issuer   other by --new-ca; the configuration still says house
+              served   key f6d6cc60 of CN=The house CA
+                       until 2027-04-05 08:00:00 UTC (in 80 days)
+              records  2 1 1 631b084a…, 3 1 1 f6d6cc60…
+                       at _25._tcp.mail.example.nl., TTL 1h
+              cached   2 1 1 c11dbfff…, 3 1 1 f6d6cc60…
+                       if an update that may still be under way arrives
+              rollover change of CA, since 08:00:00 UTC (now)
+              next     publish (bridge) _25._tcp.mail.example.nl.: add 2 1 1 c11dbfff…,
+                       delete 2 1 1 631b084a…
+                       rollover --host mail.example.nl (cron does it too; --wait stays)
+        "#]],
         &status_of(&[&stage]),
     );
     let stage = Stage::usual();
@@ -278,6 +280,8 @@ fn status_of_several_servers_begins_with_the_one_in_trouble() {
                        until 2027-04-05 08:00:00 UTC (in 80 days)
               records  2 1 1 631b084a…, 3 1 1 5203a19a…
                        at _25._tcp.ccc.example.nl., TTL 1h
+              cached   2 1 1 c11dbfff…, 3 1 1 5203a19a…
+                       if an update that may still be under way arrives
               rollover change of CA, since 08:00:00 UTC (now)
               next     publish (bridge) _25._tcp.ccc.example.nl.: add 2 1 1 c11dbfff…,
                        delete 2 1 1 631b084a…
