@@ -236,7 +236,8 @@ async fn crash_at_each_request(action: fn() -> Action) {
     {
         if !stopped_at.iter().any(|line| line.contains(step)) {
             let is_it = move |_: usize, line: &str| line.contains(step);
-            let line = crash_at(&mut lab, step.trim_start_matches('/'), action, is_it).await;
+            let name = step.trim_start_matches('/').to_ascii_lowercase();
+            let line = crash_at(&mut lab, &name, action, is_it).await;
             assert!(line.is_some(), "{step}: {stopped_at:?}");
         }
     }
