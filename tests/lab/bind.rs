@@ -188,9 +188,11 @@ fn make_key(directory: &Path, zone: &str) -> (String, String) {
 
 /// The zone files: each zone names its servers, and its child's DS.
 fn write_zones(directory: &Path, options: &Options, keys: &[(String, String)]) {
+    // Where the server of `nl.` may fall silent, resolvers keep what they have long enough.
+    let ttl = if options.has_stale_delegation { 600 } else { 60 };
     let head = |negative: u32| {
         format!(
-            "$TTL 60\n@ 60 IN SOA ns1.example.nl. hostmaster.example.nl. 1 60 5 86400 {negative}\n\
+            "$TTL {ttl}\n@ {ttl} IN SOA ns1.example.nl. hostmaster.example.nl. 1 60 5 86400 {negative}\n\
              @ IN NS ns1.example.nl.\n"
         )
     };
@@ -253,7 +255,7 @@ controls {{ }};
 dnssec-policy lab {{
     keys {{ csk lifetime unlimited algorithm ecdsap256sha256; }};
     max-zone-ttl 1h;
-    dnskey-ttl 60;
+    dnskey-ttl 600;
 }};
 "#
     );
