@@ -48,7 +48,7 @@ pub(super) async fn name_servers(
     let unasked = |reason: String| Unasked { parent: parent.clone(), reason };
     let addresses = addresses(resolver, &parent).await.map_err(unasked)?;
     let name = to_wire(zone);
-    let mut failure = "its name servers have no address".to_owned();
+    let mut failure = "nobody was asked".to_owned();
     // The first alone: it answers nearly always, and others are spared the question.
     let (first, others) = addresses.split_at(addresses.len().min(1));
     for group in [first, others] {
@@ -74,13 +74,22 @@ pub(super) async fn name_servers(
 async fn addresses(resolver: &Resolver, parent: &DnsName) -> Result<Vec<IpAddr>, String> {
     let answer = resolver.ask(&to_wire(parent), RecordType::NS).await.map_err(|e| e.reason)?;
     let (mut four, mut six) = (Vec::new(), Vec::new());
+    let mut failure = "its name servers have no address".to_owned();
     for server in named(answer.answers.iter(), &to_wire(parent))? {
         if ADDRESSES_MAX <= four.len().min(six.len()) {
             break;
         }
-        for address in resolver.addresses(&server).await.unwrap_or_default() {
-            if address.is_ipv4() { four.push(address) } else { six.push(address) }
+        match resolver.addresses(&server).await {
+            Ok(addresses) => {
+                for address in addresses {
+                    if address.is_ipv4() { four.push(address) } else { six.push(address) }
+                }
+            }
+            Err(error) => failure = error.reason,
         }
+    }
+    if four.is_empty() && six.is_empty() {
+        return Err(failure);
     }
     // IPv4 first: there are more machines without the other.
     let rounds = (0..ADDRESSES_MAX).flat_map(|round| [four.get(round), six.get(round)]);

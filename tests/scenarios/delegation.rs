@@ -44,7 +44,7 @@ fn a_zone_above_that_says_nothing_holds_until_it_is_left_out() {
     let parent = stage.lab.parent.as_ref().expect("there is one");
     parent.silence();
     let run = stage.lab.rollover(&["--new-ca", "other"]).expect_code(0);
-    let words = "waiting for name server nl, which does not answer: it does not say whom it delegates \
+    let words = "waiting for name server nl, which does not answer (it does not say whom it delegates \
                  example.nl to (";
     assert!(run.out.contains(words), "{}", run.out);
     std::thread::sleep(stage.ttl());
