@@ -64,19 +64,19 @@ mod tests {
 
     /// As acme.sh exports them for its reload command.
     const RELOAD: &[(&str, &str)] = &[
-        ("CERT_PATH", "/root/.acme.sh/mail.example.nl_ecc/mail.example.nl.cer"),
-        ("CERT_KEY_PATH", "/root/.acme.sh/mail.example.nl_ecc/mail.example.nl.key"),
-        ("CA_CERT_PATH", "/root/.acme.sh/mail.example.nl_ecc/ca.cer"),
-        ("CERT_FULLCHAIN_PATH", "/root/.acme.sh/mail.example.nl_ecc/fullchain.cer"),
+        ("CERT_PATH", "/opt/acme.sh/mail.example.nl_ecc/mail.example.nl.cer"),
+        ("CERT_KEY_PATH", "/opt/acme.sh/mail.example.nl_ecc/mail.example.nl.key"),
+        ("CA_CERT_PATH", "/opt/acme.sh/mail.example.nl_ecc/ca.cer"),
+        ("CERT_FULLCHAIN_PATH", "/opt/acme.sh/mail.example.nl_ecc/fullchain.cer"),
         ("Le_Domain", "mail.example.nl"),
         ("Le_ForceNewDomainKey", "1"),
-        ("Le_Next_Domain_Key", "/root/.acme.sh/mail.example.nl_ecc/mail.example.nl.key.next"),
+        ("Le_Next_Domain_Key", "/opt/acme.sh/mail.example.nl_ecc/mail.example.nl.key.next"),
     ];
 
     #[test]
     fn a_reload_command_and_a_deploy_hook_name_the_same_files() {
         let reload = understand(&called(&[], RELOAD)).unwrap();
-        let directory = "/root/.acme.sh/mail.example.nl_ecc";
+        let directory = "/opt/acme.sh/mail.example.nl_ecc";
         let [key, certificate, ca, chain] =
             ["mail.example.nl.key", "mail.example.nl.cer", "ca.cer", "fullchain.cer"]
                 .map(|name| format!("{directory}/{name}"));
