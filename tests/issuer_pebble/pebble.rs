@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -40,10 +41,16 @@ impl Drop for Process {
     }
 }
 
-/// An address on loopback that nobody listens on.
+/// An address on loopback that nobody listens on, and that no other call returns: below the ports
+/// that Linux gives to connections, one of which could take it before its listener does.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    loop {
+        let address = SocketAddr::from(([127, 0, 0, 1], NEXT.fetch_add(1, Ordering::Relaxed)));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// Starts a program with its output in a file.
@@ -147,7 +154,9 @@ impl Pebble {
             &environment,
             &self.path("pebble.log"),
         ));
-        listening(self.address, &self.path("pebble.log")).await;
+        for address in [self.management, self.address] {
+            listening(address, &self.path("pebble.log")).await;
+        }
     }
 
     /// How many certificates it has issued, by its own log.
