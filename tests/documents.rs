@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rollover::config::{self, Environment};
+use rollover::config::{self, CloudProvider, Environment};
 use rollover::policy::{file, shipped};
 use tempfile::TempDir;
 use toml::{Table, Value};
@@ -109,17 +109,27 @@ fn complete(mut fragment: Table, directory: &Path) -> Table {
     fragment
 }
 
+/// The provider of this name.
+fn provider(name: &str) -> CloudProvider {
+    CloudProvider::ALL.into_iter().find(|provider| provider.name() == name).expect("a provider")
+}
+
+/// Credentials of a provider, made up.
+fn credentials(name: &str) -> String {
+    provider(name).required().iter().map(|key| format!("{key} = \"made up\"\n")).collect()
+}
+
 /// Makes up the files that a configuration names and that are read with it, secret ones as they must be.
 fn make_up_files(value: &Value, directory: &Path) {
+    let text = match value.get("provider").and_then(Value::as_str) {
+        Some(provider) => credentials(provider),
+        None => "key \"rollover\" { algorithm hmac-sha256; secret \"c2VjcmV0\"; };\n".to_owned(),
+    };
     let write = |name: &Value| {
         let Some(name) = name.as_str().filter(|name| !name.starts_with('/')) else { return };
         let path = directory.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(
-            &path,
-            "key \"rollover\" { algorithm hmac-sha256; secret \"c2VjcmV0\"; };\n",
-        )
-        .unwrap();
+        std::fs::write(&path, &text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     };
     for (key, value) in value.as_table().into_iter().flatten() {
@@ -368,4 +378,28 @@ fn every_unit_is_taken_by_systemd() {
     let mut command = Command::new("systemd-analyze");
     let calendar = command.args(["calendar", "*:0/10"]).output().unwrap();
     assert!(calendar.status.success(), "the timer's OnCalendar");
+}
+
+#[test]
+fn the_table_of_cloud_providers_is_what_the_program_knows() {
+    let documents = documents();
+    let (_, text) = documents.iter().find(|(name, _)| name == "docs/plugins.md").unwrap();
+    let (_, text) = text.split_once("| provider | credentials | and perhaps |\n").unwrap();
+    let words = |cell: &str| -> Vec<String> {
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let rows = text.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let written: Vec<[Vec<String>; 3]> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').collect();
+            let mut keys = words(cells[1]);
+            keys.retain(|key| key != "ovh-eu");
+            [words(cells[0]), keys, words(cells[2])]
+        })
+        .collect();
+    let own = |keys: &[&str]| -> Vec<String> { keys.iter().map(|key| (*key).to_owned()).collect() };
+    let known = CloudProvider::ALL.map(|provider| {
+        [own(&[provider.name()]), own(provider.required()), own(provider.optional())]
+    });
+    assert_eq!(written, known);
 }

@@ -293,6 +293,11 @@ pub(super) fn publishers(
                 let settings = PluginSettings { command, credentials, limit, zone };
                 Arc::new(Plugin::new(name, settings))
             }
+            #[cfg(feature = "cloud")]
+            DnsConfig::Cloud(config) => {
+                let opened = crate::dns::Cloud::open(name, config);
+                Arc::new(opened.map_err(|e| Failure::Usage(format!("dns `{name}`: {e}")))?)
+            }
         };
         publishers.insert(name.clone(), publisher);
     }

@@ -10,8 +10,8 @@ use crate::name::DnsName;
 use crate::table::{Complaint, unknown};
 use crate::time::Span;
 
-/// How long a plugin may take for an answer, unless the configuration says otherwise.
-const PLUGIN_TIMEOUT: Span = Span::from_seconds(30);
+/// How long a provider may take for an answer, unless the configuration says otherwise.
+const TIMEOUT: Span = Span::from_seconds(30);
 
 /// The kinds of providers.
 #[derive(Clone, Copy)]
@@ -20,14 +20,19 @@ enum Kind {
     Rfc2136,
     /// An executable.
     Plugin,
+    /// Somebody's API.
+    #[cfg(feature = "cloud")]
+    Cloud,
 }
 
 /// Reads one `[dns.*]` table; `None` where it is wrong.
 pub(super) fn read(mut table: Table<'_>) -> Option<DnsConfig> {
-    let hint = "write `type = \"rfc2136\"` or `type = \"plugin\"`";
+    let hint = "write `type = \"rfc2136\"`, `type = \"cloud\"` or `type = \"plugin\"`";
     match table.required("type", hint, |item| item.parse(kind))? {
         Kind::Rfc2136 => primary(table).map(DnsConfig::Rfc2136),
         Kind::Plugin => plugin(table).map(DnsConfig::Plugin),
+        #[cfg(feature = "cloud")]
+        Kind::Cloud => super::cloud::read(table).map(DnsConfig::Cloud),
     }
 }
 
@@ -74,18 +79,24 @@ fn plugin(mut table: Table<'_>) -> Option<PluginConfig> {
         }
     });
     let credentials = table.given("credentials-file", secret_file);
-    let timeout = table.given("timeout", |item: Item<'_>| match item.span()? {
-        Span::ZERO => item.complain(Complaint::new("a plugin needs time to answer")),
-        span => Some(span),
-    });
+    let timeout = timeout(&mut table);
     let zone = table.given("zone", |item: Item<'_>| item.parse(zone));
     table.finish();
     Some(PluginConfig {
         command: command?,
         credentials_file: credentials.value(),
-        timeout: timeout.value().unwrap_or(PLUGIN_TIMEOUT),
+        timeout,
         zone: zone.value(),
     })
+}
+
+/// Reads how long a provider may take for an answer.
+pub(super) fn timeout(table: &mut Table<'_>) -> Span {
+    let timeout = table.given("timeout", |item: Item<'_>| match item.span()? {
+        Span::ZERO => item.complain(Complaint::new("a provider needs time to answer")),
+        span => Some(span),
+    });
+    timeout.value().unwrap_or(TIMEOUT)
 }
 
 /// Recognises a provider's type.
@@ -93,12 +104,17 @@ fn kind(text: &str) -> Result<Kind, Complaint> {
     match text {
         "rfc2136" => Ok(Kind::Rfc2136),
         "plugin" => Ok(Kind::Plugin),
-        _ => Err(unknown("dns type", text, ["rfc2136", "plugin"])),
+        #[cfg(feature = "cloud")]
+        "cloud" => Ok(Kind::Cloud),
+        #[cfg(not(feature = "cloud"))]
+        "cloud" => Err(Complaint::new("this program was built without cloud providers")
+            .with_hint("build it with the feature `cloud`, or write a plugin")),
+        _ => Err(unknown("dns type", text, ["rfc2136", "cloud", "plugin"])),
     }
 }
 
 /// Reads a zone's name, which may not be the root: nobody updates that for us.
-fn zone(text: &str) -> Result<DnsName, Complaint> {
+pub(super) fn zone(text: &str) -> Result<DnsName, Complaint> {
     let name: DnsName = text.parse().map_err(|error| Complaint::new(format!("{error}")))?;
     if name == DnsName::root() {
         return Err(Complaint::new("the root is no zone that takes updates"));

@@ -36,7 +36,7 @@ pub(super) struct HostKeys {
     /// The name of the provider of DNS changes.
     pub(super) dns: Given<String>,
     /// The TTL of RRsets that are written.
-    tlsa_ttl: Given<Ttl>,
+    pub(super) tlsa_ttl: Given<Ttl>,
     /// What becomes of foreign records.
     foreign_records: Given<ForeignRecords>,
     /// Name servers left out of the propagation check.

@@ -4,11 +4,13 @@
 //! resolved, defaults filled in. Nothing outside this module sees what was written.
 //!
 //! [`load`] reads file after file (`document`) into tables of keys with their places, by the readers
-//! of `host`, `service`, `deploy`, `issuer`, `dns` and `resolver`; `whole` then makes of them what
-//! they mean together. Nothing stops at the first error. A secret file that is missing or open to
+//! of `host`, `service`, `deploy`, `issuer`, `dns` (with `cloud`) and `resolver`; `whole` then makes of
+//! them what they mean together. Nothing stops at the first error. A secret file that is missing or open to
 //! others is an error here, so that nothing is ever begun with half a configuration.
 
 mod acme;
+#[cfg(feature = "cloud")]
+mod cloud;
 mod context;
 mod deploy;
 mod dns;
@@ -31,6 +33,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use acme::{AcmeConfig, ExternalAccount, ProofConfig};
+#[cfg(feature = "cloud")]
+pub use cloud::{CloudConfig, CloudProvider, Credentials};
 pub use file::{Disk, Files};
 pub use known::{CaTable, KnownAnchors};
 
@@ -202,6 +206,9 @@ pub enum DnsConfig {
     Rfc2136(Rfc2136Config),
     /// A provider behind an executable.
     Plugin(PluginConfig),
+    /// A provider behind an API of its own.
+    #[cfg(feature = "cloud")]
+    Cloud(CloudConfig),
 }
 
 /// A provider behind an executable.

@@ -108,17 +108,17 @@ impl Files for Memory {
     }
 }
 
+/// The primary of the examples.
+fn primary(configuration: &Configuration) -> &Rfc2136Config {
+    let DnsConfig::Rfc2136(config) = &configuration.dns["primary"] else {
+        panic!("another provider: {:?}", configuration.dns["primary"]);
+    };
+    config
+}
+
 /// Each file in `bad/` is wrong in the words of the text beside it.
 ///
 /// A new one needs a `.toml` alone: `UPDATE_EXPECT=1 cargo test` writes its text, to be read.
-/// The primary of the examples.
-fn primary(configuration: &Configuration) -> &Rfc2136Config {
-    match &configuration.dns["primary"] {
-        DnsConfig::Rfc2136(config) => config,
-        DnsConfig::Plugin(config) => panic!("a plugin: {config:?}"),
-    }
-}
-
 #[test]
 fn each_bad_file_gives_its_exact_message() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/bad");
@@ -391,6 +391,49 @@ fn every_kind_of_secret_is_refused_where_others_can_read_it() {
         24 | webhook-file = "webhook.url"
            |                ^^^^^^^^^^^^^
     "#]].assert_eq(&exposed.errors());
+}
+
+#[cfg(feature = "cloud")]
+#[test]
+fn a_cloud_providers_credentials_are_its_own_and_ttls_are_not_its_matter() {
+    let errors = |table: &str, host: &str, content: &str| {
+        let main = format!(
+            "{HOUSE}[dns.cloud]\ntype = \"cloud\"\n{table}\ncredentials-file = \"cloud.key\"\n\
+             [hosts.a]\ndns = \"cloud\"\n{host}\ndeploy.chain-file = \"a.pem\""
+        );
+        Memory::new(&main).with("/etc/rollover/cloud.key", content).errors()
+    };
+    let gandi = "provider = \"gandi\"";
+    assert_eq!(errors(gandi, "", "token = \"hunter2\"\n"), "nothing is wrong\n");
+    expect![[r#"
+        /etc/rollover/rollover.toml:15:12: unknown provider `gandy`
+           |
+        15 | provider = "gandy"
+           |            ^^^^^^^
+        hint: did you mean `gandi`?
+    "#]]
+    .assert_eq(&errors("provider = \"gandy\"", "", ""));
+    expect![[r#"
+        /etc/rollover/rollover.toml:16:20: `/etc/rollover/cloud.key`: there is no line `username = "..."`
+           |
+        16 | credentials-file = "cloud.key"
+           |                    ^^^^^^^^^^^
+        hint: for luadns it holds, each as `key = "value"` on a line: `username`, `token`
+    "#]].assert_eq(&errors("provider = \"luadns\"", "", "token = \"hunter2\"\n"));
+    expect![[r#"
+        /etc/rollover/rollover.toml:16:20: `/etc/rollover/cloud.key`: in line 1: key with no value, expected `=`
+           |
+        16 | credentials-file = "cloud.key"
+           |                    ^^^^^^^^^^^
+        hint: for gandi it holds, each as `key = "value"` on a line: `token`
+    "#]].assert_eq(&errors(gandi, "", "hunter2\n"));
+    expect![[r#"
+        /etc/rollover/rollover.toml:19:12: the TTL of host `a` cannot be kept: `cloud` changes none of records that are there
+           |
+        19 | tlsa-ttl = "5m"
+           |            ^^^^
+        hint: leave `tlsa-ttl` out, and set the TTL where the provider lets you: it is kept
+    "#]].assert_eq(&errors(gandi, "tlsa-ttl = \"5m\"", "token = \"hunter2\"\n"));
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "cloud")]
+use super::DnsConfig;
 use super::context::complain;
 use super::document::{Defined, World, Written};
 use super::file::{self, Files};
@@ -114,6 +116,21 @@ fn judge_own_fallbacks(host: &str, keys: &HostKeys, written: &Written, reports: 
     }
 }
 
+/// Judges the TTL of a host's records, which may stand in the defaults.
+#[cfg(feature = "cloud")]
+fn judge_ttl(host: &str, keys: &HostKeys, written: &Written, reports: &Reports) {
+    let (Some(ttl), Some(dns)) = (keys.tlsa_ttl.spot(), keys.dns.spot()) else { return };
+    let provider = written.dns.get(&dns.value).and_then(|defined| defined.value.as_ref());
+    if matches!(provider, Some(DnsConfig::Cloud(_))) {
+        let message = format!(
+            "the TTL of host `{host}` cannot be kept: `{}` changes none of records that are there",
+            dns.value
+        );
+        let hint = "leave `tlsa-ttl` out, and set the TTL where the provider lets you: it is kept";
+        complain(reports, &ttl.at, Complaint::new(message).with_hint(hint));
+    }
+}
+
 /// Judges a reference to one of `known`.
 fn refer(what: &str, reference: &mut Given<String>, known: &[&str], reports: &Reports) {
     let Some(spot) = reference.spot() else { return };
@@ -138,6 +155,8 @@ fn settle(written: &Written, reports: &Reports) -> BTreeMap<String, HostConfig> 
         let host = Spot { value: name.clone(), at: defined.at.clone() };
         let keys: HostKeys = defined.value.over(&written.defaults);
         judge_own_fallbacks(name, &keys, written, reports);
+        #[cfg(feature = "cloud")]
+        judge_ttl(name, &keys, written, reports);
         let settled = keys.settle(&host, policy.as_ref(), reports);
         claims.add(name, &settled, reports);
         if let Some(config) = settled.config {

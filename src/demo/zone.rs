@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::wire::{Carrier, Facts, Signer, WireError};
 use crate::name::DnsName;
-use crate::ports::{Clock, PublishError, Publisher};
+use crate::ports::{Clock, HeldRrset, PublishError, Publisher};
 use crate::rollover::action::RrsetChange;
 use crate::time::{Span, Ttl};
 use crate::tlsa::TlsaRrset;
@@ -85,9 +85,9 @@ impl Provider {
 
 #[async_trait]
 impl Publisher for Provider {
-    async fn read(&self, _zone: &DnsName, name: &DnsName) -> Result<TlsaRrset, PublishError> {
+    async fn read(&self, _zone: &DnsName, name: &DnsName) -> Result<HeldRrset, PublishError> {
         match *name == self.0.facts.owner {
-            true => Ok(self.0.served(Span::ZERO)),
+            true => Ok(self.0.served(Span::ZERO).into()),
             false => self.refuse(name),
         }
     }

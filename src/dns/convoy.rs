@@ -17,9 +17,8 @@ use tokio::sync::{Mutex as Turns, oneshot};
 use tokio::task::JoinSet;
 
 use crate::name::DnsName;
-use crate::ports::{PublishError, Publisher, RrsetChange};
+use crate::ports::{HeldRrset, PublishError, Publisher, RrsetChange};
 use crate::time::{Span, Ttl};
-use crate::tlsa::TlsaRrset;
 
 /// How many RRsets one message changes at the most: at twelve records before and twelve after, it
 /// stays within the 65,535 octets of a message ([RFC 1035, section 4.2.2]).
@@ -138,7 +137,7 @@ fn names(changes: &[RrsetChange]) -> String {
 
 #[async_trait]
 impl Publisher for Convoy {
-    async fn read(&self, zone: &DnsName, name: &DnsName) -> Result<TlsaRrset, PublishError> {
+    async fn read(&self, zone: &DnsName, name: &DnsName) -> Result<HeldRrset, PublishError> {
         self.primary.read(zone, name).await
     }
 

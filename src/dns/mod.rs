@@ -1,17 +1,22 @@
 //! The DNS as the world sees it, and how it is changed. hickory is named in this room alone.
 //!
 //! [`Authority`] asks every address of every authoritative server and validates each answer:
-//! [`transport`] carries a question, [`delegation`] names servers that the zone itself does not, [`anchor`] and [`chain`] lead from a trust anchor to the keys of
-//! a zone through [`resolver`], [`signature`] and [`denial`] judge what was answered with them.
-//! [`Survey`] looks around in it for audits, each question asked once ([`memo`]).
+//! [`transport`] carries a question, [`delegation`] names servers that the zone itself does not, [`anchor`]
+//! and [`chain`] lead from a trust anchor to the keys of a zone through [`resolver`], [`signature`] and
+//! [`denial`] judge what was answered with them. [`Survey`] looks around in it for audits, each question
+//! asked once ([`memo`]); [`domain`] tells the mail servers of a domain.
+//!
 //! [`Rfc2136`] changes zones by dynamic updates that are signed with a key of [`tsig`], those of many
-//! hosts in one message by [`Convoy`]; [`Plugin`] changes them through an executable. [`domain`] tells the mail servers of a domain.
+//! hosts in one message by [`Convoy`]; [`Plugin`] changes them through an executable, and `cloud` through
+//! the APIs of providers.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the DNS has more types and codes than matter")]
 
 mod anchor;
 mod authority;
 mod chain;
+#[cfg(feature = "cloud")]
+mod cloud;
 mod convoy;
 mod delegation;
 mod denial;
@@ -32,6 +37,8 @@ pub use authority::Authority;
 pub use authority::survey::{
     MxRecord, OwnerView, Resolved, ResolverStanding, Security, ServerView, Survey, ZoneView,
 };
+#[cfg(feature = "cloud")]
+pub use cloud::Cloud;
 pub use convoy::Convoy;
 pub use domain::{MailServers, Provenance};
 pub use plugin::{PROTOCOL, Plugin, PluginSettings};

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use self::answer::Fault;
 use crate::command::{self, Standing, Talk, TalkError};
 use crate::name::DnsName;
-use crate::ports::{PublishError, Publisher, RrsetChange};
+use crate::ports::{HeldRrset, PublishError, Publisher, RrsetChange};
 use crate::time::{Span, Ttl};
 use crate::tlsa::TlsaRrset;
 
@@ -265,8 +265,8 @@ fn same_texts(one: &[String], other: &[String]) -> bool {
 
 #[async_trait]
 impl Publisher for Plugin {
-    async fn read(&self, zone: &DnsName, name: &DnsName) -> Result<TlsaRrset, PublishError> {
-        let rrset = self.tlsa(zone, name).await;
+    async fn read(&self, zone: &DnsName, name: &DnsName) -> Result<HeldRrset, PublishError> {
+        let rrset = self.tlsa(zone, name).await.map(HeldRrset::from);
         rrset.map_err(|fault| self.error(fault, format!("{} TLSA", name.absolute())))
     }
 
@@ -277,10 +277,9 @@ impl Publisher for Plugin {
             match self.change(zone, change).await {
                 Ok(()) => {}
                 Err(fault) if number == 0 => return Err(self.error(fault, what)),
-                // What was changed before it stays: the whole is not without effect.
                 Err(fault) => {
-                    let reason = self.error(fault, what.clone()).to_string();
-                    return Err(PublishError::Unanswered { server: self.server(), what, reason });
+                    let error = self.error(fault, what.clone());
+                    return Err(error.after_others(self.server(), what));
                 }
             }
         }

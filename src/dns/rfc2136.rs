@@ -18,9 +18,9 @@ use super::tsig::{FUDGE, TsigKey};
 use super::wire::{from_tlsa, of_type, tlsa, to_wire};
 use crate::crash;
 use crate::name::DnsName;
-use crate::ports::{Clock, PublishError, Publisher, RrsetChange};
+use crate::ports::{Clock, HeldRrset, PublishError, Publisher, RrsetChange};
 use crate::time::{Span, Timestamp, Ttl};
-use crate::tlsa::{Record, TlsaRrset};
+use crate::tlsa::Record;
 
 /// How long a server may take to apply an update.
 const LIMIT: Span = Span::from_seconds(10);
@@ -280,7 +280,7 @@ fn txt(name: &DnsName, ttl: Ttl, class: DNSClass, value: &str) -> WireRecord {
 
 #[async_trait]
 impl Publisher for Rfc2136 {
-    async fn read(&self, zone: &DnsName, name: &DnsName) -> Result<TlsaRrset, PublishError> {
+    async fn read(&self, zone: &DnsName, name: &DnsName) -> Result<HeldRrset, PublishError> {
         let what = format!("{} TLSA", name.absolute());
         let wire = to_wire(name);
         let mut message = Message::query();
@@ -309,7 +309,8 @@ impl Publisher for Rfc2136 {
             _ => None,
         });
         let ttl = Ttl::from_seconds(ttl.or(negative).unwrap_or(0));
-        Ok(TlsaRrset::new(found.iter().filter_map(|record| from_tlsa(&record.data)), ttl))
+        let records = found.iter().filter_map(|record| from_tlsa(&record.data)).collect();
+        Ok(HeldRrset { records, ttl: Some(ttl) })
     }
 
     async fn replace(&self, zone: &DnsName, changes: &[RrsetChange]) -> Result<(), PublishError> {

@@ -7,14 +7,15 @@ use tokio::task::JoinSet;
 
 use super::HostPass;
 use crate::pki::{Certificate, Chain, KeyFamily, KeyType};
-use crate::ports::{DeployError, Protocol, PublishError, Remedy};
+use crate::ports::{DeployError, HeldRrset, Protocol, PublishError, Remedy};
 use crate::rollover::action::Problem;
 use crate::rollover::first_sight;
 use crate::rollover::observation::{
-    Installed, Listener, Observation, OwnerSight, Sight, Unreadable,
+    Answer, Installed, Listener, Observation, OwnerAnswers, OwnerSight, Sight, Unreadable,
 };
 use crate::rollover::state::HostState;
-use crate::tlsa::TlsaOwner;
+use crate::time::Ttl;
+use crate::tlsa::{TlsaOwner, TlsaRrset};
 
 impl HostPass {
     /// Looks at all that a decision depends on. Never fails: what cannot be seen is part of it.
@@ -51,7 +52,10 @@ impl HostPass {
                 let mut sight = dns.look(&owner, &ignored).await;
                 if let OwnerSight::Seen(answers) = &mut sight {
                     let read = publisher.read(&answers.zone, &answers.target).await;
-                    answers.at_primary = read.map_err(|error| unreadable(&error));
+                    answers.at_primary = match read {
+                        Ok(held) => Ok(under_a_ttl(held, answers)),
+                        Err(error) => Err(unreadable(&error)),
+                    };
                 }
                 (owner, sight)
             });
@@ -138,11 +142,73 @@ impl HostPass {
     }
 }
 
+/// What the primary holds, under the TTL that it says; else under that of the servers that serve the
+/// same records; else, where none does yet, under the largest that is served there, which is kept.
+fn under_a_ttl(held: HeldRrset, answers: &OwnerAnswers) -> TlsaRrset {
+    let HeldRrset { records, ttl } = held;
+    let served = || answers.answers.values().filter_map(Answer::rrset);
+    let of_the_same = || served().filter(|rrset| rrset.records == records).map(|rrset| rrset.ttl);
+    let of_any = || served().filter(|rrset| !rrset.is_absent()).map(|rrset| rrset.ttl);
+    let ttl = ttl.or_else(|| of_the_same().max()).or_else(|| of_any().max());
+    TlsaRrset { records, ttl: ttl.unwrap_or(Ttl::NEW_RRSET) }
+}
+
 /// Why it is not known what the primary holds.
 fn unreadable(error: &PublishError) -> Unreadable {
     Unreadable {
         message: error.to_string(),
         hint: error.hint().to_owned(),
         needs_operator: error.remedy() == Remedy::AskOperator,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollover::observation::ServerAddress;
+    use crate::tlsa::Record;
+
+    /// A record whose data are this octet over and over.
+    fn record(octet: u8) -> Record {
+        Record { usage: 3, selector: 1, matching_type: 1, data: vec![octet; 32] }
+    }
+
+    /// What servers answered: the octets of their records, and the TTL.
+    fn answers(servers: &[(&[u8], u32)]) -> OwnerAnswers {
+        let answer = |(number, (octets, ttl)): (usize, &(&[u8], u32))| {
+            let name = format!("ns{number}.example.nl").parse().unwrap();
+            let address = ServerAddress { name, address: [192, 0, 2, 1].into() };
+            let records = octets.iter().copied().map(record);
+            (address, Answer::Secure(TlsaRrset::new(records, Ttl::from_seconds(*ttl))))
+        };
+        OwnerAnswers {
+            zone: "example.nl".parse().unwrap(),
+            target: "_25._tcp.mail.example.nl".parse().unwrap(),
+            answers: servers.iter().enumerate().map(answer).collect(),
+            serials: BTreeMap::new(),
+            at_primary: Err(Unreadable::default()),
+        }
+    }
+
+    /// The TTL in seconds under which the records of these octets are taken to be held.
+    fn taken(octets: &[u8], said: Option<u32>, answers: &OwnerAnswers) -> u32 {
+        let records = octets.iter().copied().map(record).collect();
+        let held = HeldRrset { records, ttl: said.map(Ttl::from_seconds) };
+        under_a_ttl(held, answers).ttl.as_seconds()
+    }
+
+    #[test]
+    fn a_ttl_that_is_not_told_is_that_of_the_name_servers() {
+        let settled = answers(&[(&[1], 300), (&[1], 300)]);
+        assert_eq!(taken(&[1], Some(60), &settled), 60);
+        assert_eq!(taken(&[1], None, &settled), 300);
+        // The TTL was changed, and one lags.
+        assert_eq!(taken(&[1], None, &answers(&[(&[1], 300), (&[1], 900)])), 900);
+        // Of a change, no server has the new records yet; then one has, under a TTL of its own.
+        assert_eq!(taken(&[2], None, &settled), 300);
+        assert_eq!(taken(&[2], None, &answers(&[(&[1], 300), (&[2], 120)])), 120);
+        // Nothing was there; then nothing is, and some still have it.
+        assert_eq!(taken(&[1], None, &answers(&[(&[], 60)])), 3600);
+        assert_eq!(taken(&[], None, &answers(&[(&[], 60), (&[1], 300)])), 60);
     }
 }

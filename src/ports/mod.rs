@@ -19,7 +19,7 @@ pub use dns::{Dns, LookupError};
 pub use issuer::{Ask, Blame, Delivery, IssueError, Issuer, Order, Revocation};
 pub use ledger::{Event, Ledger, LedgerError};
 pub use probe::{Probe, Protocol};
-pub use publisher::{PublishError, Publisher};
+pub use publisher::{HeldRrset, PublishError, Publisher};
 
 pub use crate::rollover::action::RrsetChange;
 use crate::time::Span;

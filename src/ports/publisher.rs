@@ -1,21 +1,38 @@
 //! Zones, changed at their primary; and what can go wrong.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::{Remedy, RrsetChange};
 use crate::name::DnsName;
 use crate::time::{Span, Timestamp, Ttl};
-use crate::tlsa::TlsaRrset;
+use crate::tlsa::{Record, TlsaRrset};
+
+/// What a primary holds at a name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HeldRrset {
+    /// The records; none where it holds none.
+    pub records: BTreeSet<Record>,
+    /// Their TTL, where it says: many a provider's API does not.
+    pub ttl: Option<Ttl>,
+}
+
+impl From<TlsaRrset> for HeldRrset {
+    fn from(rrset: TlsaRrset) -> Self {
+        Self { records: rrset.records, ttl: Some(rrset.ttl) }
+    }
+}
 
 /// Changes zones at their primary.
 #[async_trait]
 pub trait Publisher: Send + Sync {
-    /// What the primary holds at `name` now, asked of it directly; an absent RRset where nothing.
+    /// What the primary holds at `name` now, asked of it directly.
     ///
     /// # Errors
     ///
     /// Where the primary did not answer, or not in a way that can be relied on.
-    async fn read(&self, zone: &DnsName, name: &DnsName) -> Result<TlsaRrset, PublishError>;
+    async fn read(&self, zone: &DnsName, name: &DnsName) -> Result<HeldRrset, PublishError>;
 
     /// Makes all changes of one zone in one step, or none of them.
     ///
@@ -218,6 +235,12 @@ impl PublishError {
             Self::BadKey { .. } | Self::BadSignature { .. } | Self::BadTime { .. } => {}
         }
         self
+    }
+
+    /// The same failure, where others of the same call's changes were made before it: the whole is not
+    /// without effect.
+    pub fn after_others(self, server: String, what: String) -> Self {
+        Self::Unanswered { server, what, reason: self.to_string() }
     }
 
     /// Whether it is certain that nothing was changed, and that nothing will be.

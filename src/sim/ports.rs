@@ -18,16 +18,16 @@ use crate::pass::{HostPass, HostPorts};
 use crate::pki::{Certificate, Chain, KeyFamily, KeyType, Sha256Digest};
 use crate::policy::Policy;
 use crate::ports::{
-    Blame, Clock, Credential, DeployError, Deployed, Deployer, Dns, Event, IssueError, Issuer,
-    Keymaker, Ledger, LedgerError, LookupError, Order, Probe, Protocol, PublishError, Publisher,
-    Remedy, Revocation, RrsetChange,
+    Blame, Clock, Credential, DeployError, Deployed, Deployer, Dns, Event, HeldRrset, IssueError,
+    Issuer, Keymaker, Ledger, LedgerError, LookupError, Order, Probe, Protocol, PublishError,
+    Publisher, Remedy, Revocation, RrsetChange,
 };
 use crate::rollover::observation::{
     Answer, Listener, OwnerAnswers, OwnerSight, PresentedChain, ServerAddress, Sight, Unreadable,
 };
 use crate::rollover::state::HostState;
 use crate::time::{Moment, Span, Timestamp, Ttl};
-use crate::tlsa::{TlsaOwner, TlsaRrset};
+use crate::tlsa::TlsaOwner;
 
 /// How a pass that sleeps goes on.
 pub type Sleeper = Box<dyn Fn(&mut World, &mut dyn Chooser, Span) + Send>;
@@ -249,8 +249,8 @@ impl<C: Chooser + 'static> Dns for Port<C> {
 
 #[async_trait]
 impl<C: Chooser + 'static> Publisher for Port<C> {
-    async fn read(&self, _: &DnsName, _: &DnsName) -> Result<TlsaRrset, PublishError> {
-        Ok(self.scene().world.primary.clone())
+    async fn read(&self, _: &DnsName, _: &DnsName) -> Result<HeldRrset, PublishError> {
+        Ok(self.scene().world.primary.clone().into())
     }
 
     async fn replace(&self, _: &DnsName, changes: &[RrsetChange]) -> Result<(), PublishError> {

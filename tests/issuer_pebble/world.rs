@@ -9,10 +9,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use rollover::name::DnsName;
-use rollover::ports::{Clock, Dns, LookupError, PublishError, Publisher, RrsetChange};
+use rollover::ports::{Clock, Dns, HeldRrset, LookupError, PublishError, Publisher, RrsetChange};
 use rollover::rollover::observation::OwnerSight;
 use rollover::time::{Moment, Span, Timestamp, Ttl};
-use rollover::tlsa::{TlsaOwner, TlsaRrset};
+use rollover::tlsa::TlsaOwner;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -116,7 +116,7 @@ impl Zone {
 
 #[async_trait]
 impl Publisher for Zone {
-    async fn read(&self, _: &DnsName, _: &DnsName) -> Result<TlsaRrset, PublishError> {
+    async fn read(&self, _: &DnsName, _: &DnsName) -> Result<HeldRrset, PublishError> {
         unreachable!("an issuer reads no TLSA records")
     }
 

@@ -1,5 +1,6 @@
 //! A CA of the operator's own, made by OpenSSL, and what it issues by hand.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -62,7 +63,7 @@ impl Authority {
         self.issue_for(&[host], bundle, new_key);
     }
 
-    /// Issues a certificate by hand for several names.
+    /// Issues a certificate by hand for several names, or addresses.
     pub fn issue_for(&self, names: &[&str], bundle: &Path, new_key: &[&str]) {
         let file = |name: &str| self.directory.join(name).display().to_string();
         let mut request = vec!["req", "-nodes"];
@@ -70,7 +71,9 @@ impl Authority {
         let (subject, key, csr) = (format!("/CN={}", names[0]), file("leaf.key"), file("leaf.csr"));
         request.extend(["-subj", &subject, "-keyout", &key, "-out", &csr]);
         openssl(&request);
-        let names: Vec<String> = names.iter().map(|name| format!("DNS:{name}")).collect();
+        let kind = |name: &str| if name.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
+        let names: Vec<String> =
+            names.iter().map(|name| format!("{}:{name}", kind(name))).collect();
         let extensions =
             format!("subjectAltName={}\nextendedKeyUsage=serverAuth\n", names.join(","));
         std::fs::write(self.directory.join("leaf.ext"), extensions).expect("leaf.ext");

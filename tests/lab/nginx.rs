@@ -23,8 +23,19 @@ pub fn connects(lab: &Lab, address: &str, port: u16) -> bool {
 }
 
 impl Nginx {
-    /// Starts a server at port 443 of this address.
+    /// Starts a server at port 443 of this address, which has nothing to say.
     pub fn start(lab: &Lab, address: &str, certificate: &Path, key: &Path) -> Self {
+        Self::start_doing(lab, address, certificate, key, "return 204;")
+    }
+
+    /// Starts a server at port 443 of this address, which asks another what it is asked.
+    pub fn start_before(lab: &Lab, other: &str, address: &str, bundle: &Path) -> Self {
+        let what = format!("location / {{ proxy_pass {other}; }}");
+        Self::start_doing(lab, address, bundle, bundle, &what)
+    }
+
+    /// Starts a server at port 443 of this address, which does this with each request.
+    fn start_doing(lab: &Lab, address: &str, certificate: &Path, key: &Path, what: &str) -> Self {
         let directory = lab.path("nginx");
         std::fs::create_dir_all(&directory).expect("nginx's directory");
         let path = directory.display();
@@ -33,8 +44,8 @@ impl Nginx {
              {path}/log;\nevents {{}}\nhttp {{\n  access_log off;\n  client_body_temp_path \
              {path}/body;\n  proxy_temp_path {path}/proxy;\n  fastcgi_temp_path {path}/fastcgi;\n  \
              uwsgi_temp_path {path}/uwsgi;\n  scgi_temp_path {path}/scgi;\n  server {{\n    listen \
-             {address}:443 ssl;\n    ssl_certificate {};\n    ssl_certificate_key {};\n    return \
-             204;\n  }}\n}}\n",
+             {address}:443 ssl;\n    ssl_certificate {};\n    ssl_certificate_key {};\n    {what}\n  \
+             }}\n}}\n",
             certificate.display(),
             key.display()
         );

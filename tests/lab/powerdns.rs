@@ -88,6 +88,8 @@ fn configuration(directory: &Path) -> String {
         ("guardian", "no"),
         ("primary", "yes"),
         ("also-notify", CHILD_SECONDARY),
+        // Its API alone notifies nobody: it looks by itself whether a zone's serial number has grown.
+        ("xfr-cycle-interval", "1"),
         ("allow-axfr-ips", "127.0.0.0/8"),
         ("dnsupdate", "yes"),
         ("allow-dnsupdate-from", "127.0.0.0/8, ::1"),

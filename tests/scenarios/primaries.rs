@@ -9,10 +9,14 @@ use crate::lab::configuration::{Configuration, quick_policy};
 use crate::lab::daemon::run;
 use crate::lab::judge::{Demand, Judge};
 use crate::lab::knot::Knot;
+use crate::lab::nginx::Nginx;
 use crate::lab::powerdns::PowerDns;
 use crate::lab::tool::write_private;
 use crate::lab::{Lab, Options};
 use crate::stage::Stage;
+
+/// Where the API listens that is reached by HTTPS.
+const CLOUD: &str = "127.0.0.8";
 
 /// Python with octoDNS, where `install-daemons.sh` puts it.
 pub const OCTODNS: &str = "/opt/rollover-lab/octodns/bin/python3";
@@ -164,6 +168,68 @@ fn powerdns_through_its_plugin() {
     let plan = stage.lab.rollover(&["plan"]).expect_code(0);
     assert!(plan.out.contains("cannot compare and swap"), "{}", plan.out);
     change_ca(&stage, Listed::Both);
+}
+
+/// By the API client that is built in. The TTL is that of the records which are there: the API does not
+/// say it, and the name servers do.
+#[test]
+fn powerdns_as_a_cloud_provider() {
+    let stage = stage();
+    let pdns = PowerDns::start(&stage.lab, Listed::Both, "hmac-sha256", &records(&stage));
+    let key = std::fs::read_to_string(&pdns.api_key).expect("the key");
+    let credentials = stage.lab.path("cloud.toml");
+    let table = format!(
+        "type = \"cloud\"\nprovider = \"powerdns\"\ncredentials-file = \"{}\"",
+        credentials.display()
+    );
+    let write = |key: &str| {
+        let text = format!("url = \"{}\"\napi-key = \"{key}\"\n", PowerDns::URL);
+        write_private(&credentials, &text);
+    };
+    configure(&stage, &table);
+    write(key.trim());
+    let plan = stage.lab.rollover(&["plan"]).expect_code(0);
+    let words: Vec<&str> = plan.out.split_whitespace().collect();
+    assert!(words.join(" ").contains("cannot compare and swap"), "{}", plan.out);
+    let before = rest_of_zone(&stage);
+    change_ca(&stage, Listed::Both);
+    assert_eq!(rest_of_zone(&stage), before);
+    write("another's");
+    let run = stage.lab.rollover(&["--new-ca", "house"]).expect_code(1);
+    let said = "the provider `other` (powerdns) declined to change _25._tcp.mail.example.nl. TLSA: it \
+                does not accept the credentials";
+    assert!(run.err.contains(said), "{}", run.err);
+}
+
+/// As in the cloud: by HTTPS, from a server that this machine trusts or does not.
+#[test]
+fn a_cloud_provider_is_trusted_as_the_machine_trusts_it() {
+    let stage = stage();
+    let pdns = PowerDns::start(&stage.lab, Listed::Both, "hmac-sha256", &records(&stage));
+    let bundle = stage.lab.path("api.pem");
+    stage.house.issue_for(&[CLOUD], &bundle, &["-newkey", "rsa:2048"]);
+    stage.lab.namespace.add_address(CLOUD);
+    let _nginx = Nginx::start_before(&stage.lab, PowerDns::URL, CLOUD, &bundle);
+    let key = std::fs::read_to_string(&pdns.api_key).expect("the key");
+    let credentials = stage.lab.path("cloud.toml");
+    let text = format!("url = \"https://{CLOUD}\"\napi-key = \"{}\"\n", key.trim());
+    write_private(&credentials, &text);
+    let credentials = credentials.display();
+    let table = "type = \"cloud\"\nprovider = \"powerdns\"";
+    configure(&stage, &format!("{table}\ncredentials-file = \"{credentials}\""));
+    let pass = |trusted: &str| {
+        let environment = [("SSL_CERT_FILE", trusted), ("SSL_CERT_DIR", "/nonexistent")];
+        stage.lab.rollover_with(&["--new-ca", "other"], &environment)
+    };
+    let run = pass("/nonexistent").expect_code(2);
+    assert!(run.err.contains("this machine trusts no CA"), "{}", run.err);
+    let run = pass(&stage.other.certificate.display().to_string()).expect_code(0);
+    let said =
+        "the provider `other` (powerdns) did not answer about _25._tcp.mail.example.nl. TLSA";
+    assert!(run.out.contains(said), "{}", run.out);
+    let before = stage.records(CHILD_PRIMARY);
+    pass(&stage.house.certificate.display().to_string()).expect_code(0);
+    assert_ne!(stage.records(CHILD_PRIMARY), before, "the bridge is there");
 }
 
 /// octoDNS with its module for PowerDNS, as with any other: the key comes in a variable, and the rest of

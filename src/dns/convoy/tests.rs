@@ -6,6 +6,7 @@ use std::pin::pin;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::tlsa::TlsaRrset;
 
 /// A primary that answers when it is let, and keeps what it was asked.
 struct Slow {
@@ -31,7 +32,7 @@ impl Slow {
 
 #[async_trait]
 impl Publisher for Slow {
-    async fn read(&self, _: &DnsName, _: &DnsName) -> Result<TlsaRrset, PublishError> {
+    async fn read(&self, _: &DnsName, _: &DnsName) -> Result<HeldRrset, PublishError> {
         unreachable!("nothing is read")
     }
 

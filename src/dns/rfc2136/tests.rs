@@ -6,6 +6,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::tlsa::TlsaRrset;
 
 /// A change of the mail server's records by the server that can be reached first.
 async fn replace(servers: Vec<SocketAddr>) -> PublishError {

@@ -10,9 +10,9 @@ use crate::keys::{KeyError, PrivateKey};
 use crate::name::DnsName;
 use crate::pki::{Certificate, Chain, KeyFamily, KeyType, Sha256Digest};
 use crate::ports::{
-    Clock, Credential, DeployError, Deployed, Deployer, Dns, Event, IssueError, Issuer, Keymaker,
-    Ledger, LedgerError, LookupError, Order, Probe, Protocol, PublishError, Publisher, Revocation,
-    RrsetChange,
+    Clock, Credential, DeployError, Deployed, Deployer, Dns, Event, HeldRrset, IssueError, Issuer,
+    Keymaker, Ledger, LedgerError, LookupError, Order, Probe, Protocol, PublishError, Publisher,
+    Revocation, RrsetChange,
 };
 use crate::rollover::observation::{
     Answer, Listener, OwnerAnswers, OwnerSight, PresentedChain, Serial, ServerAddress, Sight,
@@ -20,7 +20,7 @@ use crate::rollover::observation::{
 };
 use crate::rollover::state::HostState;
 use crate::time::{Moment, Span, Timestamp, Ttl};
-use crate::tlsa::{TlsaOwner, TlsaRrset};
+use crate::tlsa::TlsaOwner;
 
 #[async_trait]
 impl Clock for Stage {
@@ -89,8 +89,8 @@ impl Dns for Stage {
 
 #[async_trait]
 impl Publisher for Stage {
-    async fn read(&self, _: &DnsName, _: &DnsName) -> Result<TlsaRrset, PublishError> {
-        Ok(self.paper().primary.clone())
+    async fn read(&self, _: &DnsName, _: &DnsName) -> Result<HeldRrset, PublishError> {
+        Ok(self.paper().primary.clone().into())
     }
 
     async fn replace(&self, _: &DnsName, changes: &[RrsetChange]) -> Result<(), PublishError> {
