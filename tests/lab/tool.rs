@@ -41,7 +41,7 @@ impl Run {
 
 impl Lab {
     /// A command line of the tool.
-    fn tool(&self, arguments: &[&str]) -> Command {
+    pub fn tool(&self, arguments: &[&str]) -> Command {
         let mut command = self.namespace.command(binary());
         command.arg("--config").arg(self.path("rollover.toml")).args(arguments);
         command.env_remove("ROLLOVER_CONFIG").env("NO_COLOR", "1");
