@@ -7,15 +7,18 @@
     python3 tests/mutants.py --list     their names
 
 A mutant is killed where the tests that it names find a stranded sender, or a rollover that does not
-end. A compile error, a run that passes, and a failure of any other kind are none: it survives.
+end. A compile error, a run that passes, and a failure of any other kind are none: it survives. The
+tests are the search, drawn lives, and hand-made worlds where those hardly ever come to it.
 """
 
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +44,7 @@ SIGNS = [
 # The tests, by target and name.
 WORLDS = ("adversary", "nobody_is_ever_stranded_under_")
 SEARCH = ("model", "nothing_goes_wrong_")
+BY_HAND = "schedules"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,11 @@ def adversary(name: str) -> tuple[str, str]:
     return (WORLDS[0], WORLDS[1] + name)
 
 
+def schedule(name: str) -> tuple[str, str]:
+    """A world made by hand."""
+    return (BY_HAND, name)
+
+
 SAFETY = "src/rollover/safety.rs"
 HISTORY = "src/rollover/history.rs"
 SERVED = "src/rollover/served.rs"
@@ -72,6 +81,9 @@ SITUATION = "src/rollover/situation.rs"
 ACT = "src/pass/act.rs"
 EXACT = model("with_waits_that_are_exact")
 MINDED = model("under_dane_ee")
+SOMEBODY = schedule("what_somebody_put_in_place_keeps_the_records_that_fit_it")
+UNSEEN = schedule("an_update_that_nobody_saw_arrive_is_waited_for")
+HIDDEN = schedule("what_a_hidden_primary_held_may_still_be_on_its_way")
 
 MUTANTS = [
     # The gates.
@@ -82,15 +94,19 @@ MUTANTS = [
     Mutant("may-publish-removed", SAFETY,
            "            chain.fit(&rrset.records, owner.base(), now.wall) < required\n",
            "            false && chain.fit(&rrset.records, owner.base(), now.wall) < required\n",
-           adversary("")),
+           SOMEBODY),
     Mutant("may-publish-asks-for-any-record", SAFETY,
+           "    let degree = degree(spec, state, now);\n    served(spec, state, now)\n",
+           "    let degree = Fit::Any;\n    served(spec, state, now)\n",
+           SOMEBODY),
+    Mutant("gates-ask-for-any-record", SAFETY,
            "        false => spec.policy.fit,",
            "        false => Fit::Any,",
            adversary("rfc7671")),
     Mutant("what-was-stolen-has-to-fit-as-well-as-ever", SAFETY,
            "        true => Fit::Any,",
            "        true => spec.policy.fit,",
-           adversary("")),
+           schedule("a_stolen_key_does_not_hold_up_a_change_of_ca")),
     Mutant("bridge-taken-for-granted", SITUATION,
            "        chains.iter().all(fits) && strands.is_empty() && !barred\n",
            "        let _ = (chains.iter().all(fits), strands.is_empty(), barred);\n        true\n",
@@ -119,19 +135,19 @@ MUTANTS = [
     Mutant("update-never-under-way", HISTORY,
            "                if longest_delay <= at.elapsed_since(&sent) {",
            "                let _ = (sent, longest_delay);\n                if true {",
-           adversary("")),
+           UNSEEN),
     Mutant("let-go-of-is-not-under-way", HISTORY,
            "                *sent = at;",
            "                let _ = (sent, at);",
-           adversary("")),
+           HIDDEN),
     Mutant("held-by-the-primary-alone-is-past", HISTORY,
            "                let is_coming = coming.is_some() && version.rrset() == coming;",
            "                let is_coming = false;",
-           adversary("")),
+           HIDDEN),
     Mutant("held-by-the-primary-alone-is-served", HISTORY,
            "shown.all(|rrset| rrset.records != held.records).then_some(held)",
            "(shown.all(|rrset| rrset.records != held.records) && false).then_some(held)",
-           adversary("")),
+           HIDDEN),
     Mutant("drain-of-nothing", SERVED,
            "Some(at) => now.until_elapsed(at, drain).map(Until::At),",
            "Some(at) => now.until_elapsed(at, Span::ZERO).map(Until::At),",
@@ -160,11 +176,11 @@ MUTANTS = [
            "fits: served.clone() };\n"
            "            self.versions.push(Version::new(content, Service::Ongoing { since: at }));",
            "fits: served.clone() };\n            let _ = content;",
-           adversary("")),
+           schedule("what_was_there_before_the_first_look_is_waited_for")),
     Mutant("silent-listeners-ended", SERVED,
            "            } else if complete && presence.ended.is_none() {",
            "            } else if presence.ended.is_none() {",
-           adversary("")),
+           schedule("an_address_that_says_nothing_may_present_what_it_did")),
     Mutant("deployed-but-unseen-is-not-served", SERVED,
            "            if deployed || ids.contains(&id) {",
            "            if { let _ = deployed; ids.contains(&id) } {",
@@ -178,11 +194,11 @@ MUTANTS = [
            "        self.intend(progress, &event)?;\n"
            "        let error = match self.ports.publisher",
            "        let error = match self.ports.publisher",
-           adversary("")),
+           UNSEEN),
     Mutant("publication-never-intended", "src/rollover/transition.rs",
            "            history.intend(&change.desired, now, longest_delay);",
            "            let _ = (history, now, longest_delay);",
-           adversary("")),
+           UNSEEN),
     Mutant("deployment-recorded-after-the-act", ACT,
            "        let before = progress.state.clone();\n"
            "        let now = self.ports.clock.now();\n"
@@ -191,7 +207,7 @@ MUTANTS = [
            "        let before = progress.state.clone();\n"
            "        let now = self.ports.clock.now();\n"
            "        transition::intend_deployment(&mut progress.state, bundle, now);\n",
-           adversary("")),
+           schedule("a_file_that_nobody_was_told_to_read_counts_as_read")),
     # What the primary is asked for.
     Mutant("update-without-prerequisite", "src/sim/ports.rs",
            "            if world.primary.records != change.observed.records {",
@@ -250,13 +266,25 @@ def run_tests(scratch: Path, mutant: Mutant) -> tuple[int | None, str]:
     process = subprocess.Popen(command, cwd=scratch, env=environment, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                start_new_session=True)
-    try:
-        output, _ = process.communicate(timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        output, _ = process.communicate()
-        return None, output
-    return process.returncode, output
+    ran_out = threading.Event()
+
+    def run_out() -> None:
+        ran_out.set()
+        os.killpg(process.pid, signal.SIGKILL)
+
+    limit = threading.Timer(LIMIT, run_out)
+    limit.start()
+    output = ""
+    for line in process.stdout:
+        output += line
+        if verdict(0, output)[0] is not None:
+            # It is dead: how the other tests end does not matter.
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+    output += process.stdout.read()
+    code = process.wait()
+    limit.cancel()
+    return None if ran_out.is_set() else code, output
 
 
 def verdict(code: int | None, output: str) -> tuple[str | None, str]:
@@ -307,7 +335,8 @@ def main(arguments: list[str]) -> int:
             file.write_text(original)
             killed += kind is not None
             took = f"{time.monotonic() - began:.0f} s"
-            print(f"| {mutant.name} | {kind or 'SURVIVES'} | {line[:150]} | {took} |", flush=True)
+            print(f"| {mutant.name} | {mutant.test[0]} | {kind or 'SURVIVES'} | {line[:150]} | {took} |",
+                  flush=True)
     print(f"killed {killed} of {len(chosen)}")
     return 0 if killed == len(chosen) else 1
 

@@ -33,6 +33,7 @@ tests=(
   probe_servers
   tidy
   recovery
+  schedules
   tlsa_command
   turned_clock
 )
