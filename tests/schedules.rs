@@ -247,6 +247,44 @@ fn an_update_that_nobody_saw_arrive_is_waited_for() {
     stage.end();
 }
 
+/// The answer to a bridge is lost, and the bridge is sent once more and taken back. Then the first one
+/// arrives: the primary holds again what it expects.
+#[test]
+fn an_update_that_was_sent_twice_may_arrive_twice() {
+    let stage = Stage::settled("ncsc");
+    let records = stage.records();
+    stage.scene().chooser.servers_wait = true;
+    stage.pass(to_other(), &[(Chance::UpdateTarries, 1)]).expect("nobody kills it");
+    stage.scene().chooser.servers_wait = false;
+    stage.decide(None);
+    assert_ne!(stage.records(), records);
+    stage.decide(Some(Request::Abort));
+    assert_eq!(stage.records(), records);
+    stage.wait(A_WHILE);
+    stage.decide(None);
+    stage.decide(Some(Request::Renew));
+    stage.let_update_arrive();
+    stage.end();
+}
+
+/// A bridge is taken back while a server lags, and the answer is lost; the server follows to the bridge,
+/// and the change goes on after all. Then what was to take it back arrives.
+#[test]
+fn a_server_that_lags_is_no_answer() {
+    let stage = Stage::settled("ncsc");
+    stage.scene().chooser.servers_wait = true;
+    stage.decide(to_other());
+    let bridge = stage.records();
+    stage.pass(Some(Request::Abort), &[(Chance::UpdateTarries, 1)]).expect("nobody kills it");
+    stage.scene().world.let_all_follow();
+    stage.decide(to_other());
+    assert_eq!(stage.records(), bridge);
+    stage.wait(A_WHILE);
+    stage.decide(None);
+    stage.let_update_arrive();
+    stage.end();
+}
+
 /// The program is killed between a rename and the reload after it, and the rollover is given up. Some
 /// process reads the new file unasked, if it is still there.
 #[test]

@@ -13,7 +13,7 @@ use super::values::{
 use crate::name::DnsName;
 use crate::pki::{ChainId, KeyType};
 use crate::ports::Event;
-use crate::rollover::history::{Content, History, Service, Version};
+use crate::rollover::history::{Content, History, Service, Unanswered, Version};
 use crate::rollover::observation::Serial;
 use crate::rollover::presentable::Presentable;
 use crate::rollover::served::{Deployment, Presence, Served};
@@ -150,14 +150,35 @@ impl Reader<'_> {
             let ttl = Ttl::from_seconds(row.get(2)?);
             let content = self.content(row.get(0)?, &row.get::<_, String>(1)?, ttl)?;
             let serial = row.get::<_, Option<u32>>(8)?.map(Serial);
-            Ok(Version { content, service: service(row)?, serial })
+            let unanswered = self.unanswered(row.get(0)?)?;
+            Ok(Version { content, service: service(row)?, serial, unanswered })
+        })
+    }
+
+    /// The updates to one version of which no answer came.
+    fn unanswered(&self, version: i64) -> Result<Vec<Unanswered>, Trouble> {
+        let sql = "SELECT id, sent_wall, sent_boot, sent_uptime, longest_delay FROM unanswered \
+                   WHERE version = ?1 ORDER BY position";
+        self.rows(sql, [version], |row| {
+            let sql = "SELECT usage, selector, matching_type, data FROM unanswered_record \
+                       WHERE unanswered = ?1";
+            Ok(Unanswered {
+                expects: self.records("unanswered_record", sql, row.get(0)?)?.into_iter().collect(),
+                sent: to_moment(moment(row, 1)?),
+                longest_delay: Span::from_millis(row.get::<_, i64>(4)?.cast_unsigned()),
+            })
         })
     }
 
     /// What one version says.
     fn content(&self, version: i64, kind: &str, ttl: Ttl) -> Result<Content, Trouble> {
         match kind {
-            "rrset" => Ok(Content::Rrset(TlsaRrset::new(self.records(version)?, ttl))),
+            "rrset" => {
+                let sql = "SELECT usage, selector, matching_type, data FROM version_record \
+                           WHERE version = ?1";
+                let records = self.records("version_record", sql, version)?;
+                Ok(Content::Rrset(TlsaRrset::new(records, ttl)))
+            }
             "unknown" => {
                 let sql = "SELECT chain FROM version_fit WHERE version = ?1";
                 let fits = self.chain_ids("version_fit", sql, [version])?;
@@ -167,16 +188,14 @@ impl Reader<'_> {
         }
     }
 
-    /// The records of one version.
-    fn records(&self, version: i64) -> Result<Vec<Record>, Trouble> {
-        let sql = "SELECT usage, selector, matching_type, data FROM version_record \
-                   WHERE version = ?1";
-        self.rows(sql, [version], |row| {
+    /// The records that belong to one row of another table.
+    fn records(&self, table: &'static str, sql: &str, of: i64) -> Result<Vec<Record>, Trouble> {
+        self.rows(sql, [of], |row| {
             Ok(Record {
                 usage: row.get(0)?,
                 selector: row.get(1)?,
                 matching_type: row.get(2)?,
-                data: to_data("version_record", &row.get::<_, String>(3)?)?,
+                data: to_data(table, &row.get::<_, String>(3)?)?,
             })
         })
     }

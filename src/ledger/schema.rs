@@ -12,8 +12,12 @@ use super::error::Trouble;
 const APPLICATION_ID: i32 = 0x726c_7672;
 
 /// What makes each version of the schema out of the one before; the first makes version 1.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/v1.sql"), include_str!("schema/v2.sql"), include_str!("schema/v3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema/v1.sql"),
+    include_str!("schema/v2.sql"),
+    include_str!("schema/v3.sql"),
+    include_str!("schema/v4.sql"),
+];
 
 /// The version that this program reads and writes.
 pub(super) fn latest() -> i64 {

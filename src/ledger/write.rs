@@ -1,5 +1,7 @@
 //! A host's state into rows: those of before are replaced, in one transaction, events added to it.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, Params, Transaction, TransactionBehavior};
 
 use super::error::Trouble;
@@ -8,13 +10,13 @@ use super::values::{from_data, from_moment, from_optional_moment};
 use crate::crash;
 use crate::pki::{Certificate, Sha256Digest};
 use crate::ports::Event;
-use crate::rollover::history::{Content, History, Service, Version};
+use crate::rollover::history::{Content, History, Service, Unanswered, Version};
 use crate::rollover::presentable::Presentable;
 use crate::rollover::served::Served;
 use crate::rollover::state::{
     Bundle, BundleCredential, BundleId, Failure, HostState, KeyMade, Rollover, Step, Target,
 };
-use crate::tlsa::{TlsaOwner, TlsaRrset};
+use crate::tlsa::{Record, TlsaOwner};
 
 /// What a save replaces; the rows of other tables go with those that they belong to.
 const REPLACED: [&str; 9] = [
@@ -186,8 +188,11 @@ impl Writer<'_> {
             ),
         )?;
         let row = self.transaction.last_insert_rowid();
+        for (position, update) in (0_i64..).zip(&version.unanswered) {
+            self.unanswered(row, position, update)?;
+        }
         match &version.content {
-            Content::Rrset(rrset) => self.records(row, rrset),
+            Content::Rrset(rrset) => self.records("version", row, &rrset.records),
             Content::Unknown { fits, .. } => fits.iter().try_for_each(|chain| {
                 let sql = "INSERT INTO version_fit (version, chain) VALUES (?1, ?2)";
                 self.run(sql, (row, chain.to_string()))
@@ -195,19 +200,28 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes the records of one version.
-    fn records(&self, version: i64, rrset: &TlsaRrset) -> Result<(), Trouble> {
-        rrset.records.iter().try_for_each(|record| {
+    /// Writes an update of which no answer came.
+    fn unanswered(&self, version: i64, position: i64, update: &Unanswered) -> Result<(), Trouble> {
+        let (wall, boot, uptime) = from_moment(&update.sent);
+        let delay = update.longest_delay.as_millis().cast_signed();
+        self.run(
+            "INSERT INTO unanswered (version, position, sent_wall, sent_boot, sent_uptime, \
+             longest_delay) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (version, position, wall, boot, uptime, delay),
+        )?;
+        self.records("unanswered", self.transaction.last_insert_rowid(), &update.expects)
+    }
+
+    /// Writes the records that belong to one row of this table.
+    fn records(&self, table: &str, of: i64, records: &BTreeSet<Record>) -> Result<(), Trouble> {
+        let sql = format!(
+            "INSERT INTO {table}_record ({table}, usage, selector, matching_type, data) \
+             VALUES (?1, ?2, ?3, ?4, ?5)"
+        );
+        records.iter().try_for_each(|record| {
             self.run(
-                "INSERT INTO version_record (version, usage, selector, matching_type, data) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                (
-                    version,
-                    record.usage,
-                    record.selector,
-                    record.matching_type,
-                    from_data(&record.data),
-                ),
+                &sql,
+                (of, record.usage, record.selector, record.matching_type, from_data(&record.data)),
             )
         })
     }

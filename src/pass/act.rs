@@ -244,6 +244,7 @@ impl HostPass {
         self.intend(progress, &event)?;
         let error = match self.ports.publisher.replace(zone, changes).await {
             Ok(()) => {
+                transition::conclude_changes(&mut progress.state, changes, &before);
                 progress.state.failures.remove(&Step::Publish);
                 return Ok(self.conclude(progress, event, "the primary took it".to_owned())?);
             }

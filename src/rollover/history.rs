@@ -9,6 +9,9 @@
 //! and will serve it when it follows. So it counts as past a version only where what it answers was
 //! published later, or where its copy of the zone is later than one that held the version. The
 //! latter is what tells A before B from A after B, when a bridge was taken back.
+//!
+//! An update without an answer may be applied later, and once more after another copy of it was: as
+//! soon as the primary holds again what it expects. So it is remembered apart from what was seen.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +19,7 @@ use super::observation::{Answer, OwnerAnswers, OwnerSight, Serial, ServerAddress
 use crate::pki::ChainId;
 use crate::policy::Timing;
 use crate::time::{Moment, Span, Timestamp, Ttl};
-use crate::tlsa::TlsaRrset;
+use crate::tlsa::{Record, TlsaRrset};
 
 /// What is known of one owner's RRset over time.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -35,6 +38,19 @@ pub struct Version {
     /// The latest copy of the zone that was seen to hold it; `None` where serial numbers tell
     /// nothing, as in a zone whose servers share a database.
     pub serial: Option<Serial>,
+    /// The updates to it of which nobody said what came of them, each with what it expects.
+    pub unanswered: Vec<Unanswered>,
+}
+
+/// An update of which no answer came.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unanswered {
+    /// The records that the primary holds when it is applied: its prerequisite.
+    pub expects: BTreeSet<Record>,
+    /// The moment before it was sent.
+    pub sent: Moment,
+    /// How long it can be under way.
+    pub longest_delay: Span,
 }
 
 /// What a version says.
@@ -98,7 +114,7 @@ pub enum Until {
 impl Version {
     /// A version of which no copy of the zone is known.
     fn new(content: Content, service: Service) -> Self {
-        Self { content, service, serial: None }
+        Self { content, service, serial: None, unanswered: Vec::new() }
     }
 
     /// Until when caches may hold this version; `None` if none can any more.
@@ -175,6 +191,13 @@ impl History {
             self.expect(coming, at, longest_delay);
         }
         self.observe_serials(answers);
+        let held = answers.at_primary.as_ref().ok().map(|held| &held.records);
+        for version in &mut self.versions {
+            version
+                .unanswered
+                .retain(|update| at.elapsed_since(&update.sent) < update.longest_delay);
+            version.expect_unanswered(held);
+        }
         let complete = is_complete(answers);
         let gone: Vec<bool> = self
             .versions
@@ -187,6 +210,7 @@ impl History {
         for (version, gone) in self.versions.iter_mut().zip(gone) {
             if gone {
                 version.end(at);
+                version.expect_unanswered(held);
             }
         }
     }
@@ -246,22 +270,45 @@ impl History {
         }
     }
 
-    /// Notes that an update to `rrset` is about to be sent.
-    pub fn intend(&mut self, rrset: &TlsaRrset, at: Moment, longest_delay: Span) {
+    /// Notes that an update from `present` to `rrset` is about to be sent.
+    pub fn intend(
+        &mut self,
+        present: &TlsaRrset,
+        rrset: &TlsaRrset,
+        at: Moment,
+        longest_delay: Span,
+    ) {
         // What the primary lets go of may be under way to others as long as an update can be.
         for version in &mut self.versions {
             if let Service::Sent { at: sent, .. } = &mut version.service {
                 *sent = at;
             }
+            version.expect_unanswered(Some(&rrset.records));
         }
         let service = Service::Sent { at, longest_delay };
-        match self.versions.iter_mut().find(|version| version.rrset() == Some(rrset)) {
-            None => self.versions.push(Version::new(Content::Rrset(rrset.clone()), service)),
-            Some(version) => {
-                if matches!(version.service, Service::Ended { .. }) {
-                    (version.service, version.serial) = (service, None);
-                }
+        let position = self.versions.iter().position(|version| version.rrset() == Some(rrset));
+        let version = match position {
+            None => {
+                self.versions.push(Version::new(Content::Rrset(rrset.clone()), service));
+                self.versions.last_mut()
             }
+            Some(position) => self.versions.get_mut(position),
+        };
+        let Some(version) = version else { return };
+        if matches!(version.service, Service::Ended { .. }) {
+            (version.service, version.serial) = (service, None);
+        }
+        let expects = present.records.clone();
+        version.unanswered.retain(|update| update.expects != expects);
+        version.unanswered.push(Unanswered { expects, sent: at, longest_delay });
+    }
+
+    /// Notes that the update to `rrset` was answered: what was sent `before` may still be under way.
+    pub fn answer(&mut self, rrset: &TlsaRrset, before: &Self) {
+        let former = before.versions.iter().find(|v| v.rrset() == Some(rrset));
+        let unanswered = former.map(|version| version.unanswered.clone()).unwrap_or_default();
+        for version in self.versions.iter_mut().filter(|v| v.rrset() == Some(rrset)) {
+            version.unanswered.clone_from(&unanswered);
         }
     }
 
@@ -283,6 +330,7 @@ impl History {
         if let Some(former) = before.versions.iter().find(|v| v.rrset() == Some(rrset)) {
             for version in self.versions.iter_mut().filter(|v| v.rrset() == Some(rrset)) {
                 version.service = former.service;
+                version.unanswered.clone_from(&former.unanswered);
             }
         } else {
             self.versions.retain(|version| version.rrset() != Some(rrset));
@@ -304,7 +352,9 @@ impl History {
     pub fn forget_expired(&mut self, timing: &Timing, now: &Moment) {
         // One version stays, however old: an empty history means that nobody ever looked.
         if self.cached(timing, now).next().is_some() {
-            self.versions.retain(|version| version.cached_until(timing, now).is_some());
+            self.versions.retain(|version| {
+                version.cached_until(timing, now).is_some() || !version.unanswered.is_empty()
+            });
         }
     }
 }
@@ -335,6 +385,16 @@ impl Version {
                 }
             }
             Service::Ended { .. } => {}
+        }
+    }
+
+    /// Takes in that the primary holds these records, or nobody knows what: an update that expects
+    /// them may be applied any moment, though what it brings was seen before and is gone.
+    fn expect_unanswered(&mut self, held: Option<&BTreeSet<Record>>) {
+        let mut due = self.unanswered.iter().filter(|u| held.is_none_or(|h| *h == u.expects));
+        if let (Some(update), Service::Ended { .. }) = (due.next_back(), self.service) {
+            let (at, longest_delay) = (update.sent, update.longest_delay);
+            (self.service, self.serial) = (Service::Sent { at, longest_delay }, None);
         }
     }
 

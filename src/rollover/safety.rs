@@ -45,7 +45,7 @@ impl Obstacle {
     fn never_seen(owner: &TlsaOwner, now: &Moment) -> Self {
         let content = Content::Unknown { ttl: Ttl::default(), fits: BTreeSet::new() };
         let service = Service::Ongoing { since: *now };
-        let version = Version { content, service, serial: None };
+        let version = Version { content, service, serial: None, unanswered: Vec::new() };
         Self { owner: owner.clone(), version, until: Until::Unseen }
     }
 }

@@ -179,7 +179,19 @@ pub fn intend_changes(
     for change in changes {
         for owner in &change.owners {
             let history = state.histories.entry(owner.clone()).or_default();
-            history.intend(&change.desired, now, longest_delay);
+            history.intend(&change.observed, &change.desired, now, longest_delay);
+        }
+    }
+}
+
+/// Records that the primary took the updates; `before` is the state before they were intended.
+pub fn conclude_changes(state: &mut HostState, changes: &[RrsetChange], before: &HostState) {
+    for change in changes {
+        for owner in &change.owners {
+            let former = before.histories.get(owner).cloned().unwrap_or_default();
+            if let Some(history) = state.histories.get_mut(owner) {
+                history.answer(&change.desired, &former);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Times are told from now on, and only as far as anything is counted from them; serial numbers from
 //! the present one on; bundles by their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::World;
 use crate::pki::{Chain, KeyType, Sha256Digest};
@@ -15,7 +15,7 @@ use crate::rollover::presentable::Presentable;
 use crate::rollover::request::FAILURES_UNTIL_FALLBACK;
 use crate::rollover::state::{BundleId, HostState, Kind, Target};
 use crate::time::{Moment, Span, Timestamp};
-use crate::tlsa::TlsaRrset;
+use crate::tlsa::{Record, TlsaRrset};
 
 /// After how long it makes no difference any more since when a version has been served.
 const ANCIENT: Span = Span::from_seconds(10);
@@ -78,8 +78,13 @@ impl Writer<'_> {
     /// Writes an RRset.
     fn rrset(&mut self, rrset: &TlsaRrset) {
         self.number(rrset.ttl.as_seconds());
-        self.number(rrset.records.len());
-        for record in &rrset.records {
+        self.records(&rrset.records);
+    }
+
+    /// Writes records.
+    fn records(&mut self, records: &BTreeSet<Record>) {
+        self.number(records.len());
+        for record in records {
             self.octets.extend_from_slice(&[record.usage, record.selector, record.matching_type]);
             self.octets.extend(record.data.iter().take(8));
         }
@@ -224,6 +229,11 @@ impl Writer<'_> {
         match version.serial {
             None => self.number(-1),
             Some(serial) => self.serial(serial),
+        }
+        self.number(version.unanswered.len());
+        for update in &version.unanswered {
+            self.records(&update.expects);
+            self.age(&update.sent, update.longest_delay);
         }
     }
 

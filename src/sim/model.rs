@@ -397,6 +397,8 @@ pub(super) fn next_moment(timing: &Timing, world: &World) -> Option<Timestamp> {
             Service::Ended { .. } => since + hold(version.content.ttl(), timing),
             Service::Ongoing { .. } => since,
         });
+        let unanswered = version.unanswered.iter();
+        moments.extend(unanswered.map(|update| update.sent.wall + update.longest_delay));
     }
     let served = &world.ledger.served;
     let ended = served.presences.iter().filter_map(|presence| presence.ended);

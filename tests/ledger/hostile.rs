@@ -119,7 +119,7 @@ fn a_later_version_is_refused_with_the_program_that_is_needed() {
     raw.execute_batch(later).unwrap();
     drop(raw);
     let error = refused(directory.path());
-    let said = "it has version 99 of the schema, and this program knows none after 3";
+    let said = "it has version 99 of the schema, and this program knows none after 4";
     assert!(error.message.ends_with(said), "{error}");
     assert!(error.hint.starts_with("install rollover 7.0.1 or later"), "{}", error.hint);
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rollover::pki::{Certificate, Chain, KeyType, Sha256Digest};
-use rollover::rollover::history::{Content, History, Service, Version};
+use rollover::rollover::history::{Content, History, Service, Unanswered, Version};
 use rollover::rollover::observation::Serial;
 use rollover::rollover::presentable::Presentable;
 use rollover::rollover::served::{Deployment, Presence, Served};
@@ -97,11 +97,11 @@ fn version() -> impl Strategy<Value = Version> {
         moment().prop_map(|at| Service::Ended { at }),
     ];
     let serial = option::of(any::<u32>().prop_map(Serial));
-    (content, service, serial).prop_map(|(content, service, serial)| Version {
-        content,
-        service,
-        serial,
-    })
+    let update = (btree_set(record(), 0..3), moment(), span())
+        .prop_map(|(expects, sent, longest_delay)| Unanswered { expects, sent, longest_delay });
+    (content, service, serial, vec(update, 0..3)).prop_map(
+        |(content, service, serial, unanswered)| Version { content, service, serial, unanswered },
+    )
 }
 
 /// Any versions of any owners' RRsets; also of an owner that could not be looked at yet.
