@@ -363,6 +363,32 @@ fn a_stolen_key_does_not_hold_up_a_change_of_ca() {
     stage.end();
 }
 
+/// The same with an edit by hand, which somebody takes back by hand before the program does: it finds
+/// none of it in the zone, and cannot know since when.
+#[test]
+fn what_somebody_took_back_at_a_hidden_primary_may_still_be_on_its_way() {
+    let stage = Stage::settled("ncsc");
+    {
+        let mut scene = stage.scene();
+        scene.world.primary_is_hidden = true;
+        scene.chooser.servers_wait = true;
+    }
+    let (records, edited) = (stage.records(), key_record(&stage.chain()));
+    stage.edit([edited.clone()]);
+    // Killed before it takes the edit back.
+    stage.pass_killed(None, &[(Chance::Crash, 2)]);
+    stage.wait(LONGEST_DELAY);
+    stage.edit(records);
+    stage.decide(None);
+    stage.wait(A_WHILE);
+    stage.decide(None);
+    stage.decide(Some(Request::Renew));
+    stage.scene().world.let_server_follow(0);
+    assert_eq!(stage.scene().world.servers[0].rrset.records, BTreeSet::from([edited]));
+    stage.judge();
+    stage.end();
+}
+
 /// Somebody renews by hand, as carefully as one should: records first, then the certificate. The program
 /// finds records that belong to neither of its own keys, and may not take them away.
 #[test]

@@ -145,13 +145,14 @@ impl Reader<'_> {
     /// The versions of one owner's RRset.
     fn versions(&self, owner: i64) -> Result<Vec<Version>, Trouble> {
         let sql = "SELECT id, content, ttl, service, at_wall, at_boot, at_uptime, longest_delay, \
-                   serial FROM version WHERE owner = ?1 ORDER BY position";
+                   serial, is_coming FROM version WHERE owner = ?1 ORDER BY position";
         self.rows(sql, [owner], |row| {
             let ttl = Ttl::from_seconds(row.get(2)?);
             let content = self.content(row.get(0)?, &row.get::<_, String>(1)?, ttl)?;
             let serial = row.get::<_, Option<u32>>(8)?.map(Serial);
             let unanswered = self.unanswered(row.get(0)?)?;
-            Ok(Version { content, service: service(row)?, serial, unanswered })
+            let (service, is_coming) = (service(row)?, row.get(9)?);
+            Ok(Version { content, service, serial, is_coming, unanswered })
         })
     }
 

@@ -172,8 +172,8 @@ impl Writer<'_> {
         let (wall, boot, uptime) = from_moment(at);
         self.run(
             "INSERT INTO version (owner, position, content, ttl, service, at_wall, at_boot, \
-             at_uptime, longest_delay, serial) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             at_uptime, longest_delay, serial, is_coming) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             (
                 owner,
                 position,
@@ -185,6 +185,7 @@ impl Writer<'_> {
                 uptime,
                 longest_delay.map(u64::cast_signed),
                 version.serial.map(|serial| serial.0),
+                version.is_coming,
             ),
         )?;
         let row = self.transaction.last_insert_rowid();

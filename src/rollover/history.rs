@@ -38,6 +38,9 @@ pub struct Version {
     /// The latest copy of the zone that was seen to hold it; `None` where serial numbers tell
     /// nothing, as in a zone whose servers share a database.
     pub serial: Option<Serial>,
+    /// Whether the primary alone was last seen with it: what it lets go of may be on its way to others for
+    /// as long as an update can be.
+    pub is_coming: bool,
     /// The updates to it of which nobody said what came of them, each with what it expects.
     pub unanswered: Vec<Unanswered>,
 }
@@ -84,8 +87,8 @@ pub enum Service {
     /// Its update was about to be sent, or the primary holds it, and no server has been seen with it.
     /// It may appear as long as the primary holds it, and until `longest_delay` has passed.
     Sent {
-        /// The moment before the update was sent, or before one that takes its place; or when it was
-        /// first seen at the primary.
+        /// The moment before the update was sent; or when it was first seen at the primary alone, and
+        /// then when the primary was first seen without it.
         at: Moment,
         /// How long an update can be under way.
         longest_delay: Span,
@@ -113,8 +116,8 @@ pub enum Until {
 
 impl Version {
     /// A version of which no copy of the zone is known.
-    fn new(content: Content, service: Service) -> Self {
-        Self { content, service, serial: None, unanswered: Vec::new() }
+    pub(super) fn new(content: Content, service: Service) -> Self {
+        Self { content, service, serial: None, is_coming: false, unanswered: Vec::new() }
     }
 
     /// Until when caches may hold this version; `None` if none can any more.
@@ -186,6 +189,9 @@ impl History {
         for version in &mut self.versions {
             version.raise_unknown_ttl(&seen);
             version.observe_service(&shown, at);
+            if answers.at_primary.is_ok() {
+                version.observe_primary(coming, at);
+            }
         }
         if let Some(coming) = coming {
             self.expect(coming, at, longest_delay);
@@ -203,8 +209,9 @@ impl History {
             .versions
             .iter()
             .map(|version| {
-                let is_coming = coming.is_some() && version.rrset() == coming;
-                complete && !is_coming && self.servers_not_past(version, answers).next().is_none()
+                complete
+                    && !version.is_coming
+                    && self.servers_not_past(version, answers).next().is_none()
             })
             .collect();
         for (version, gone) in self.versions.iter_mut().zip(gone) {
@@ -278,11 +285,7 @@ impl History {
         at: Moment,
         longest_delay: Span,
     ) {
-        // What the primary lets go of may be under way to others as long as an update can be.
         for version in &mut self.versions {
-            if let Service::Sent { at: sent, .. } = &mut version.service {
-                *sent = at;
-            }
             version.expect_unanswered(Some(&rrset.records));
         }
         let service = Service::Sent { at, longest_delay };
@@ -316,8 +319,12 @@ impl History {
     fn expect(&mut self, rrset: &TlsaRrset, at: Moment, longest_delay: Span) {
         let service = Service::Sent { at, longest_delay };
         match self.versions.iter_mut().find(|version| version.rrset() == Some(rrset)) {
-            None => self.versions.push(Version::new(Content::Rrset(rrset.clone()), service)),
+            None => {
+                let content = Content::Rrset(rrset.clone());
+                self.versions.push(Version { is_coming: true, ..Version::new(content, service) });
+            }
             Some(version) => {
+                version.is_coming = true;
                 if !matches!(version.service, Service::Sent { .. }) {
                     (version.service, version.serial) = (service, None);
                 }
@@ -372,6 +379,19 @@ impl Version {
         if matches!(self.service, Service::Sent { .. }) && self.rrset().is_some_and(same) {
             // It was applied, under a TTL of the server's own choice: nothing is under way any more.
             self.service = Service::Ended { at };
+        }
+    }
+
+    /// Takes in what the primary alone holds now. Whoever made it let go of this version, an update or a
+    /// hand, it may have been a moment ago.
+    fn observe_primary(&mut self, coming: Option<&TlsaRrset>, at: Moment) {
+        let was_coming = self.is_coming;
+        self.is_coming = coming.is_some() && self.rrset() == coming;
+        if let Service::Sent { at: sent, .. } = &mut self.service
+            && was_coming
+            && !self.is_coming
+        {
+            *sent = at;
         }
     }
 

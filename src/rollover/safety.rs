@@ -44,8 +44,7 @@ impl Obstacle {
     /// Nobody ever saw what is published at `owner`: it fits nothing.
     fn never_seen(owner: &TlsaOwner, now: &Moment) -> Self {
         let content = Content::Unknown { ttl: Ttl::default(), fits: BTreeSet::new() };
-        let service = Service::Ongoing { since: *now };
-        let version = Version { content, service, serial: None, unanswered: Vec::new() };
+        let version = Version::new(content, Service::Ongoing { since: *now });
         Self { owner: owner.clone(), version, until: Until::Unseen }
     }
 }

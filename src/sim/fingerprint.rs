@@ -230,6 +230,7 @@ impl Writer<'_> {
             None => self.number(-1),
             Some(serial) => self.serial(serial),
         }
+        self.number(u8::from(version.is_coming));
         self.number(version.unanswered.len());
         for update in &version.unanswered {
             self.records(&update.expects);

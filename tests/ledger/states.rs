@@ -99,8 +99,14 @@ fn version() -> impl Strategy<Value = Version> {
     let serial = option::of(any::<u32>().prop_map(Serial));
     let update = (btree_set(record(), 0..3), moment(), span())
         .prop_map(|(expects, sent, longest_delay)| Unanswered { expects, sent, longest_delay });
-    (content, service, serial, vec(update, 0..3)).prop_map(
-        |(content, service, serial, unanswered)| Version { content, service, serial, unanswered },
+    (content, service, serial, any::<bool>(), vec(update, 0..3)).prop_map(
+        |(content, service, serial, is_coming, unanswered)| Version {
+            content,
+            service,
+            serial,
+            is_coming,
+            unanswered,
+        },
     )
 }
 

@@ -1,3 +1,6 @@
+-- Whether the primary alone was last seen with a version.
+ALTER TABLE version ADD COLUMN is_coming INTEGER NOT NULL DEFAULT 0 CHECK (is_coming IN (0, 1));
+
 -- The updates of which no answer came: whatever was seen since, they may be applied once the primary holds
 -- the records that they expect. Of the updates of an earlier version nobody knows what they expect.
 CREATE TABLE unanswered (
