@@ -302,6 +302,41 @@ fn a_file_that_nobody_was_told_to_read_counts_as_read() {
     stage.end();
 }
 
+/// A reload succeeds, no process has heard of it yet, and the program is killed while it watches. When old
+/// processes would be gone, the rollover is given up; then one of them reads the file, if it is still there.
+#[test]
+fn a_chain_in_the_file_counts_as_presented_though_nobody_shows_it() {
+    let stage = Stage::settled("dane-ee");
+    stage.decide(Some(Request::Renew));
+    stage.wait(A_WHILE);
+    // A look, three moments of the deployment, another look, and the first pause after it.
+    let nobody_hears = [(Chance::MissesReload, 1), (Chance::MissesReload, 2)];
+    stage.pass_killed(None, &[nobody_hears[0], nobody_hears[1], (Chance::Crash, 6)]);
+    stage.wait(stage.policy.timing.drain + Span::from_seconds(1));
+    stage.decide(Some(Request::Abort));
+    stage.scene().world.let_processes_read(0);
+    stage.judge();
+    stage.end();
+}
+
+/// A bridge is taken back while a server lags: what it shows is what was there before, and it comes to the
+/// bridge yet.
+#[test]
+fn a_server_that_lags_comes_to_what_was_taken_back() {
+    let stage = Stage::settled("ncsc");
+    stage.scene().chooser.servers_wait = true;
+    stage.decide(to_other());
+    let bridge = stage.records();
+    stage.decide(Some(Request::Abort));
+    stage.wait(A_WHILE);
+    stage.decide(None);
+    stage.decide(Some(Request::Renew));
+    stage.scene().world.let_server_follow(1);
+    assert_eq!(stage.scene().world.servers[1].rrset.records, bridge);
+    stage.judge();
+    stage.end();
+}
+
 /// The processes behind one address go on with the old chain, unheard of, until somebody starts them anew:
 /// from then on, and not before, the old ones die.
 #[test]
