@@ -200,7 +200,7 @@ MUTANTS = [
            "        let error = match self.ports.publisher",
            UNSEEN),
     Mutant("publication-never-intended", "src/rollover/transition.rs",
-           "            history.intend(&change.observed, &change.desired, now, longest_delay);",
+           "            history.intend(expects, &change.desired, now, longest_delay);",
            "            let _ = (history, now, longest_delay);",
            UNSEEN),
     Mutant("deployment-recorded-after-the-act", ACT,

@@ -246,6 +246,10 @@ impl Publisher for Cloud {
         self.limit.times(OPERATIONS_MAX) + DELAY_BEYOND_LIMIT
     }
 
+    async fn compares(&self) -> bool {
+        false
+    }
+
     async fn caveat(&self) -> Option<String> {
         Some(format!(
             "{} cannot compare and swap: a change made by somebody else at the same moment can be \

@@ -159,6 +159,10 @@ impl Publisher for Convoy {
         })
     }
 
+    async fn compares(&self) -> bool {
+        self.primary.compares().await
+    }
+
     fn longest_delay(&self) -> Span {
         self.primary.longest_delay() + self.longest_call.times(CALLS_BEFORE)
     }

@@ -135,7 +135,7 @@ impl Plugin {
     }
 
     /// Whether the provider replaces an RRset only where it is as expected.
-    async fn compares(&self) -> Result<bool, Fault> {
+    async fn greets_as_comparing(&self) -> Result<bool, Fault> {
         let mut process = self.process.lock().await;
         let greeted = self.ready(process.take()).await?;
         Ok(process.insert(greeted).compares)
@@ -185,7 +185,7 @@ impl Plugin {
 
     /// Makes one change. A provider that does not compare is read before it and after it.
     async fn change(&self, zone: &DnsName, change: &RrsetChange) -> Result<(), Fault> {
-        let compares = self.compares().await?;
+        let compares = self.greets_as_comparing().await?;
         if !compares && self.tlsa(zone, &change.name).await?.records != change.observed.records {
             let message = "the RRset is not as it was observed".to_owned();
             return Err(Fault::Declined { error: "conflict".to_owned(), message });
@@ -217,7 +217,9 @@ impl Plugin {
             return Ok(());
         }
         self.put((zone, name, "TXT"), ttl, &present, &records).await?;
-        if !self.compares().await? && !same_texts(&self.get(zone, name, "TXT").await?.1, &records) {
+        if !self.greets_as_comparing().await?
+            && !same_texts(&self.get(zone, name, "TXT").await?.1, &records)
+        {
             let what = "it said that it replaced the RRset, and reads it back as another";
             return Err(Fault::Unanswered(what.to_owned()));
         }
@@ -298,8 +300,12 @@ impl Publisher for Plugin {
         }
     }
 
+    async fn compares(&self) -> bool {
+        self.greets_as_comparing().await.unwrap_or(false)
+    }
+
     async fn caveat(&self) -> Option<String> {
-        match self.compares().await {
+        match self.greets_as_comparing().await {
             Ok(true) => None,
             Ok(false) => Some(format!(
                 "{} cannot compare and swap: a change made by somebody else at the same moment can \

@@ -158,13 +158,14 @@ impl Reader<'_> {
 
     /// The updates to one version of which no answer came.
     fn unanswered(&self, version: i64) -> Result<Vec<Unanswered>, Trouble> {
-        let sql = "SELECT id, sent_wall, sent_boot, sent_uptime, longest_delay FROM unanswered \
-                   WHERE version = ?1 ORDER BY position";
+        let sql = "SELECT id, sent_wall, sent_boot, sent_uptime, longest_delay, is_conditional \
+                   FROM unanswered WHERE version = ?1 ORDER BY position";
         self.rows(sql, [version], |row| {
             let sql = "SELECT usage, selector, matching_type, data FROM unanswered_record \
                        WHERE unanswered = ?1";
+            let expected = self.records("unanswered_record", sql, row.get(0)?)?;
             Ok(Unanswered {
-                expects: self.records("unanswered_record", sql, row.get(0)?)?.into_iter().collect(),
+                expects: row.get::<_, bool>(5)?.then(|| expected.into_iter().collect()),
                 sent: to_moment(moment(row, 1)?),
                 longest_delay: Span::from_millis(row.get::<_, i64>(4)?.cast_unsigned()),
             })

@@ -207,10 +207,11 @@ impl Writer<'_> {
         let delay = update.longest_delay.as_millis().cast_signed();
         self.run(
             "INSERT INTO unanswered (version, position, sent_wall, sent_boot, sent_uptime, \
-             longest_delay) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            (version, position, wall, boot, uptime, delay),
+             longest_delay, is_conditional) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            (version, position, wall, boot, uptime, delay, update.expects.is_some()),
         )?;
-        self.records("unanswered", self.transaction.last_insert_rowid(), &update.expects)
+        let row = self.transaction.last_insert_rowid();
+        update.expects.as_ref().map_or(Ok(()), |records| self.records("unanswered", row, records))
     }
 
     /// Writes the records that belong to one row of this table.

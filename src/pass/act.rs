@@ -240,7 +240,9 @@ impl HostPass {
     ) -> Result<(), PassError> {
         let before = progress.state.clone();
         let now = self.ports.clock.now();
-        transition::intend_changes(&mut progress.state, changes, now, self.spec.longest_delay);
+        let (longest_delay, compares) =
+            (self.spec.longest_delay, self.ports.publisher.compares().await);
+        transition::intend_changes(&mut progress.state, changes, now, longest_delay, compares);
         self.intend(progress, &event)?;
         let error = match self.ports.publisher.replace(zone, changes).await {
             Ok(()) => {

@@ -48,6 +48,12 @@ pub trait Publisher: Send + Sync {
     /// How long after `replace` was called its update may still be applied, whatever happened.
     fn longest_delay(&self) -> Span;
 
+    /// Whether an update is applied only where the primary holds what was observed, in one step with
+    /// looking: one that is under way elsewhere does nothing once that is gone.
+    async fn compares(&self) -> bool {
+        true
+    }
+
     /// What an operator should know of it before he relies on it, if anything.
     async fn caveat(&self) -> Option<String> {
         None

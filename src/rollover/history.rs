@@ -48,8 +48,9 @@ pub struct Version {
 /// An update of which no answer came.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Unanswered {
-    /// The records that the primary holds when it is applied: its prerequisite.
-    pub expects: BTreeSet<Record>,
+    /// The records that the primary holds when it is applied: its prerequisite. `None` where it has
+    /// none, as with a provider that cannot compare and swap: it is applied whatever is there.
+    pub expects: Option<BTreeSet<Record>>,
     /// The moment before it was sent.
     pub sent: Moment,
     /// How long it can be under way.
@@ -277,10 +278,10 @@ impl History {
         }
     }
 
-    /// Notes that an update from `present` to `rrset` is about to be sent.
+    /// Notes that an update to `rrset` is about to be sent, which expects an RRset or none.
     pub fn intend(
         &mut self,
-        present: &TlsaRrset,
+        expects: Option<&TlsaRrset>,
         rrset: &TlsaRrset,
         at: Moment,
         longest_delay: Span,
@@ -301,7 +302,7 @@ impl History {
         if matches!(version.service, Service::Ended { .. }) {
             (version.service, version.serial) = (service, None);
         }
-        let expects = present.records.clone();
+        let expects = expects.map(|rrset| rrset.records.clone());
         version.unanswered.retain(|update| update.expects != expects);
         version.unanswered.push(Unanswered { expects, sent: at, longest_delay });
     }
@@ -409,9 +410,10 @@ impl Version {
     }
 
     /// Takes in that the primary holds these records, or nobody knows what: an update that expects
-    /// them may be applied any moment, though what it brings was seen before and is gone.
+    /// them, or none, may be applied any moment, though what it brings was seen before and is gone.
     fn expect_unanswered(&mut self, held: Option<&BTreeSet<Record>>) {
-        let mut due = self.unanswered.iter().filter(|u| held.is_none_or(|h| *h == u.expects));
+        let may_fit = |expects: &BTreeSet<Record>| held.is_none_or(|held| held == expects);
+        let mut due = self.unanswered.iter().filter(|u| u.expects.as_ref().is_none_or(may_fit));
         if let (Some(update), Service::Ended { .. }) = (due.next_back(), self.service) {
             let (at, longest_delay) = (update.sent, update.longest_delay);
             (self.service, self.serial) = (Service::Sent { at, longest_delay }, None);

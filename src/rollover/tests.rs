@@ -229,7 +229,7 @@ fn copies(first: (&TlsaRrset, u32), second: (&TlsaRrset, u32)) -> OwnerSight {
 /// An update is sent, and the primary takes it.
 fn take(history: &mut History, present: &TlsaRrset, desired: &TlsaRrset, at: Moment) {
     let before = history.clone();
-    history.intend(present, desired, at, LONGEST_DELAY);
+    history.intend(Some(present), desired, at, LONGEST_DELAY);
     history.answer(desired, &before);
 }
 
@@ -276,7 +276,7 @@ fn a_version_is_cached_until_its_ttl_after_the_last_server_let_go() {
         version.cached_until(&timing, &at(now))
     };
     history.observe(&answers(&[Some(&old), Some(&old)], &old), &served, at(0), LONGEST_DELAY);
-    history.intend(&old, &new, at(10), LONGEST_DELAY);
+    history.intend(Some(&old), &new, at(10), LONGEST_DELAY);
     assert_eq!(until(&history, &new, 10), Some(Until::Unseen), "cached before it is sent");
     history.observe(&answers(&[Some(&new), Some(&old)], &new), &served, at(20), LONGEST_DELAY);
     assert_eq!(until(&history, &old, 20), Some(Until::Unseen), "a server lags");
@@ -300,7 +300,7 @@ fn an_update_that_was_never_seen_may_be_under_way_until_it_cannot() {
     let sight = answers(&[Some(&old), Some(&old)], &old);
     history.observe(&sight, &BTreeSet::new(), at(0), LONGEST_DELAY);
     let before = history.clone();
-    history.intend(&old, &new, at(10), LONGEST_DELAY);
+    history.intend(Some(&old), &new, at(10), LONGEST_DELAY);
     let mut retracted = history.clone();
     retracted.retract(&new, &before);
     assert_eq!(retracted, before, "an update that was surely without effect is forgotten");
@@ -328,7 +328,7 @@ fn an_update_without_an_answer_may_arrive_after_it_was_seen() {
         history.cached(&timing, &at(seconds)).any(|(version, _)| version.rrset() == Some(&new))
     };
     assert!(!look(&mut history, &old, 0));
-    history.intend(&old, &new, at(10), LONGEST_DELAY);
+    history.intend(Some(&old), &new, at(10), LONGEST_DELAY);
     assert!(look(&mut history, &old, 11));
     take(&mut history, &old, &new, at(12));
     assert!(look(&mut history, &new, 13));
@@ -340,6 +340,28 @@ fn an_update_without_an_answer_may_arrive_after_it_was_seen() {
     assert!(look(&mut history, &old, 81) && look(&mut history, &old, 369));
     assert!(look(&mut history, &old, 370), "none is under way, and caches may hold it");
     assert!(!look(&mut history, &old, 370 + 61));
+}
+
+/// A provider that cannot compare does what it was asked whenever it comes to it.
+#[test]
+fn an_update_that_expects_nothing_may_arrive_whatever_is_there() {
+    let timing = Host::settled("dane-ee").spec.policy.timing;
+    let rrset = |text: &str| TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(60));
+    let (old, new, third) = (rrset("3 1 1 00"), rrset("3 1 1 01"), rrset("3 1 1 02"));
+    let mut history = History::default();
+    let look = |history: &mut History, held: &TlsaRrset, seconds| {
+        let sight = answers(&[Some(held), Some(held)], held);
+        history.observe(&sight, &BTreeSet::new(), at(seconds), LONGEST_DELAY);
+        history.forget_expired(&timing, &at(seconds));
+        history.cached(&timing, &at(seconds)).any(|(version, _)| version.rrset() == Some(&new))
+    };
+    assert!(!look(&mut history, &old, 0));
+    history.intend(None, &new, at(10), LONGEST_DELAY);
+    assert!(look(&mut history, &new, 12));
+    take(&mut history, &new, &third, at(14));
+    assert!(look(&mut history, &third, 15) && look(&mut history, &third, 369));
+    assert!(look(&mut history, &third, 370), "none is under way, and caches may hold it");
+    assert!(!look(&mut history, &third, 370 + 61));
 }
 
 /// Behind a hidden primary: what it holds is about to come, however long the servers take, and what it
@@ -354,7 +376,7 @@ fn what_the_primary_alone_holds_is_about_to_come() {
         let sight = answers(&[Some(servers), Some(servers)], primary);
         history.observe(&sight, &BTreeSet::new(), at(seconds), LONGEST_DELAY);
         if seconds == 10_000 {
-            history.intend(&edited, &new, at(seconds), LONGEST_DELAY);
+            history.intend(Some(&edited), &new, at(seconds), LONGEST_DELAY);
         }
         history.cached(&timing, &at(seconds)).any(|(version, _)| version.rrset() == Some(&edited))
     };

@@ -169,17 +169,19 @@ pub fn conclude_issue(state: &mut HostState, bundle: BundleId, key_type: KeyType
     }
 }
 
-/// Records that updates are about to be sent.
+/// Records that updates are about to be sent, to a primary that compares and swaps or does not.
 pub fn intend_changes(
     state: &mut HostState,
     changes: &[RrsetChange],
     now: Moment,
     longest_delay: Span,
+    compares: bool,
 ) {
     for change in changes {
         for owner in &change.owners {
             let history = state.histories.entry(owner.clone()).or_default();
-            history.intend(&change.observed, &change.desired, now, longest_delay);
+            let expects = compares.then_some(&change.observed);
+            history.intend(expects, &change.desired, now, longest_delay);
         }
     }
 }

@@ -233,7 +233,8 @@ impl Writer<'_> {
         self.number(u8::from(version.is_coming));
         self.number(version.unanswered.len());
         for update in &version.unanswered {
-            self.records(&update.expects);
+            self.number(u8::from(update.expects.is_some()));
+            self.records(update.expects.as_ref().unwrap_or(&BTreeSet::new()));
             self.age(&update.sent, update.longest_delay);
         }
     }

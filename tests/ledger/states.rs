@@ -97,7 +97,7 @@ fn version() -> impl Strategy<Value = Version> {
         moment().prop_map(|at| Service::Ended { at }),
     ];
     let serial = option::of(any::<u32>().prop_map(Serial));
-    let update = (btree_set(record(), 0..3), moment(), span())
+    let update = (option::of(btree_set(record(), 0..3)), moment(), span())
         .prop_map(|(expects, sent, longest_delay)| Unanswered { expects, sent, longest_delay });
     (content, service, serial, any::<bool>(), vec(update, 0..3)).prop_map(
         |(content, service, serial, is_coming, unanswered)| Version {

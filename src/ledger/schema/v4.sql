@@ -4,13 +4,15 @@ ALTER TABLE version ADD COLUMN is_coming INTEGER NOT NULL DEFAULT 0 CHECK (is_co
 -- The updates of which no answer came: whatever was seen since, they may be applied once the primary holds
 -- the records that they expect. Of the updates of an earlier version nobody knows what they expect.
 CREATE TABLE unanswered (
-    id            INTEGER PRIMARY KEY,
-    version       INTEGER NOT NULL REFERENCES version (id) ON DELETE CASCADE,
-    position      INTEGER NOT NULL,
-    sent_wall     INTEGER NOT NULL,
-    sent_boot     INTEGER NOT NULL,
-    sent_uptime   INTEGER NOT NULL CHECK (sent_uptime >= 0),
-    longest_delay INTEGER NOT NULL CHECK (longest_delay >= 0),
+    id             INTEGER PRIMARY KEY,
+    version        INTEGER NOT NULL REFERENCES version (id) ON DELETE CASCADE,
+    position       INTEGER NOT NULL,
+    sent_wall      INTEGER NOT NULL,
+    sent_boot      INTEGER NOT NULL,
+    sent_uptime    INTEGER NOT NULL CHECK (sent_uptime >= 0),
+    longest_delay  INTEGER NOT NULL CHECK (longest_delay >= 0),
+    -- 0 where it is applied whatever the primary holds.
+    is_conditional INTEGER NOT NULL CHECK (is_conditional IN (0, 1)),
     UNIQUE (version, position)
 ) STRICT;
 
