@@ -424,6 +424,26 @@ fn what_somebody_took_back_at_a_hidden_primary_may_still_be_on_its_way() {
     stage.end();
 }
 
+/// A CA signs with the key that was stolen from it, and then with another: whoever asks for it once more, as the
+/// program says, gets on.
+#[test]
+fn a_ca_that_signed_with_a_stolen_key_can_be_asked_again() {
+    let stage = Stage::settled("dane-ta");
+    let drifting = || {
+        let issuer = Authority::Drifting { generation: 0 }.issuer();
+        Some(Request::NewCa(Some(issuer.to_owned())))
+    };
+    stage.decide(drifting());
+    stage.end();
+    let house = Authority::House.issuer().to_owned();
+    stage.decide(Some(Request::CompromisedCa(Some(house))));
+    stage.end();
+    let decision = stage.decide(drifting());
+    assert!(matches!(decision, Decision::Stuck(_)), "{decision:?}");
+    stage.pass(drifting(), &[(Chance::CaDrifts, 1)]).expect("nobody kills it");
+    stage.end();
+}
+
 /// Somebody renews by hand, as carefully as one should: records first, then the certificate. The program
 /// finds records that belong to neither of its own keys, and may not take them away.
 #[test]

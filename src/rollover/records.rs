@@ -85,6 +85,17 @@ pub fn settled(spec: &HostSpec, state: &HostState, bundle: &Bundle) -> BTreeSet<
     named.chain(standby(spec, state)).filter(|record| !state.bars(record)).collect()
 }
 
+/// Whether the records of a settled host would fit `bundle`: what they would name it by is not barred, and
+/// it is valid for the host.
+pub fn may_name(spec: &HostSpec, state: &HostState, bundle: &Bundle, now: Timestamp) -> bool {
+    let records = settled(spec, state, bundle);
+    let chains = bundle.presentables(&[]);
+    let fits = |owner: &TlsaOwner| {
+        chains.iter().all(|chain| chain.fit(&records, owner.base(), now).is_some())
+    };
+    !records.is_empty() && spec.owners.iter().all(fits)
+}
+
 /// The records of the standby keys.
 fn standby(spec: &HostSpec, state: &HostState) -> Vec<Record> {
     if !spec.policy.key.standby {

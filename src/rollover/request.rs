@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::action::{Begin, KeySource, Request, RequestError, Toward};
+use super::records;
 use super::spec::HostSpec;
 use super::state::{Bundle, HostState, IssuerOverride, Kind};
 use crate::pki::{Certificate, KeyType};
@@ -143,13 +144,17 @@ fn keys(spec: &HostSpec, state: &HostState, now: Timestamp) -> BTreeMap<KeyType,
     spec.key_types.iter().map(|key_type| (*key_type, source(key_type))).collect()
 }
 
-/// Whether the rollover in flight leads to a new certificate of `issuer`.
-fn in_flight_to(state: &HostState, issuer: &str) -> bool {
+/// Whether the rollover in flight leads to a new certificate of `issuer`. One that no record may name leads
+/// nowhere: a CA may have signed with a key that was compromised, and sign with another next time.
+fn in_flight_to(spec: &HostSpec, state: &HostState, issuer: &str, now: Timestamp) -> bool {
     let leads_there = matches!(
         state.rollover.as_ref().map(|rollover| rollover.kind),
         Some(Kind::Renewal | Kind::CaChange | Kind::Compromise)
     );
-    leads_there && state.target().is_some_and(|(_, bundle)| bundle.issuer == issuer)
+    let is_of_use =
+        |bundle: &Bundle| !bundle.is_issued() || records::may_name(spec, state, bundle, now);
+    let target = state.target().filter(|(_, bundle)| bundle.issuer == issuer);
+    leads_there && target.is_some_and(|(_, bundle)| is_of_use(bundle))
 }
 
 /// Refuses an issuer whose CA is known, and barred.
@@ -167,7 +172,7 @@ fn refuse_barred(spec: &HostSpec, state: &HostState, issuer: &str) -> Result<(),
 /// `--renew`
 fn renew(spec: &HostSpec, state: &HostState, now: Timestamp) -> Result<Answer, RequestError> {
     let issuer = state.issuer(spec);
-    if in_flight_to(state, issuer) {
+    if in_flight_to(spec, state, issuer, now) {
         return Ok(Answer::InFlight);
     }
     refuse_barred(spec, state, issuer)?;
@@ -193,7 +198,7 @@ fn new_ca(
     now: Timestamp,
 ) -> Result<Answer, RequestError> {
     let issuer = issuer_to(spec, named)?;
-    if in_flight_to(state, issuer) {
+    if in_flight_to(spec, state, issuer, now) {
         return Ok(Answer::InFlight);
     }
     if let Some(current) = state.current()
