@@ -22,6 +22,7 @@ mod http_proof;
 mod jws;
 mod key_change;
 mod patience;
+mod recent;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use self::failure::{Cause, Failure};
 pub use self::http_proof::Listeners;
 pub use self::key_change::{AccountView, AcmeAccount};
 use self::patience::Patience;
+use self::recent::Recent;
 use super::known::{self, BadAnchors};
 use super::orders::OrderBook;
 use super::verify;
@@ -70,6 +72,8 @@ pub struct Acme {
     advices: Advices,
     /// What is kept of orders.
     orders: OrderBook,
+    /// Where it has looked for proofs in this process.
+    recent: Recent,
     /// What it works with.
     around: Surroundings,
     /// How long things may take.
@@ -152,6 +156,7 @@ impl Acme {
             anchor: config.trust_anchor,
             advices: Advices::new(&around.state_dir, &config.directory_url),
             orders: OrderBook::new(&around.state_dir),
+            recent: Recent::default(),
             title,
             tables: known::tables(&config.known_anchors),
             known,

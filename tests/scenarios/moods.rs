@@ -13,7 +13,7 @@ use crate::lab::configuration::{Configuration, quick_policy};
 use crate::lab::judge::Demand;
 use crate::lab::mail::{Postfix, Tls};
 use crate::lab::pebble::Pebble;
-use crate::lab::{HOST, Lab, MAIL, Options, PRIMARY, SECONDARY};
+use crate::lab::{HOST, Lab, Options, PRIMARY, SECONDARY};
 use crate::moody::{Ca, Mood, Moody};
 use crate::stage::Stage;
 
@@ -311,12 +311,11 @@ fn two_kinds_of_keys_each_with_moods_of_its_own() {
         "issuer = \"moody\"\npolicy = \"{}\"\nkey-types = [\"ecdsa-p256\", \"rsa-2048\"]",
         policy.display()
     );
-    // Two orders for the same name, one after the other: a resolver may hold the first proof by DNS when
-    // Pebble looks for the second.
-    let proof = format!("challenge = \"http-01\"\nhttp-listen = \"{MAIL}:80\"\n");
+    // Two orders for the same name, one after the other, and Pebble asks through a cache: the second proof
+    // is looked for when the first one has left it.
     Configuration::new(&stage.lab)
         .own_ca("house", &stage.house)
-        .acme_with("moody", &pebble, &proof)
+        .acme("moody", &pebble)
         .replaced(&pebble.directory_url(), &moody.directory_url)
         .host_with_files(&lines, &[&stage.bundle, &rsa], &stage.postfix.reload())
         .write(&stage.lab);

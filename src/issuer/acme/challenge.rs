@@ -73,6 +73,7 @@ impl Errand<'_> {
         }
         // It answers until the CA has decided.
         let _listener = self.publish(&proofs).await?;
+        self.outlast_former_proofs(&proofs).await;
         match self.call_the_judge(order).await {
             // A process that was ended may have called before, and the CA has looked meanwhile.
             Err(failure) if failure.kind() == "malformed" => {
@@ -81,8 +82,24 @@ impl Errand<'_> {
             }
             called => called?,
         }
-        self.hear_the_judge(order, transport).await?;
+        let heard = self.hear_the_judge(order, transport).await;
+        for proof in &proofs {
+            if let Proof::Dns(TxtProof { owner, .. }) = proof {
+                self.acme.recent.note(owner, self.acme.around.clock.now());
+            }
+        }
+        heard?;
         Ok(Progress::Moved)
+    }
+
+    /// Waits until no cache holds a proof that was there when the CA last looked.
+    async fn outlast_former_proofs(&self, proofs: &[Proof]) {
+        let clock = &self.acme.around.clock;
+        for proof in proofs {
+            if let Proof::Dns(TxtProof { owner, .. }) = proof {
+                clock.sleep(self.acme.recent.held(owner, TTL, clock.now())).await;
+            }
+        }
     }
 
     /// The proofs that the CA still wants.
