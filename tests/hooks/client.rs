@@ -69,7 +69,7 @@ impl Scene {
 
     /// A CA beside what is there.
     pub fn around(stage: Stage) -> Self {
-        let pebble = Pebble::start(&stage.lab, "pebble", 14_000);
+        let pebble = Pebble::start_for_others(&stage.lab, "pebble", 14_000);
         let ca = DriftingCa::start(&stage.lab, &pebble, 14_443);
         Self { ca, pebble, stage }
     }

@@ -53,8 +53,7 @@ pub fn obtain(scene: &Scene) -> Ran {
 
 #[test]
 fn its_own_cron_line_carries_it_through_changes_of_ca() {
-    let mut scene = Scene::new("ncsc");
-    scene.pebble.refuse_no_nonces(&scene.stage.lab);
+    let scene = Scene::new("ncsc");
     // With its default kind of key, which is another than ours.
     register(&scene, &scene.hook_program());
     let judge = scene.judge();

@@ -108,7 +108,7 @@ fn type_in(lab: &Lab, text: &str) -> String {
 
 /// What certbot obtained, and Postfix reads, before anybody thought of rollover.
 fn existing(lab: Lab) -> Scene {
-    let pebble = Pebble::start(&lab, "pebble", 14_000);
+    let pebble = Pebble::start_for_others(&lab, "pebble", 14_000);
     let ca = DriftingCa::start(&lab, &pebble, 14_443);
     wrap_programs(&lab, &pebble);
     type_in(

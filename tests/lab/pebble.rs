@@ -21,8 +21,19 @@ pub struct Pebble {
 }
 
 impl Pebble {
-    /// Starts a CA at this port of 127.0.0.1.
+    /// Starts a CA at this port of 127.0.0.1, which refuses one nonce in twenty.
     pub fn start(lab: &Lab, name: &str, port: u16) -> Self {
+        Self::start_refusing("5", lab, name, port)
+    }
+
+    /// Starts a CA that refuses no nonce: clients of others give up at the first or second, and leave
+    /// their proof in the zone.
+    pub fn start_for_others(lab: &Lab, name: &str, port: u16) -> Self {
+        Self::start_refusing("0", lab, name, port)
+    }
+
+    /// Starts a CA that refuses this many nonces in a hundred.
+    fn start_refusing(refused_nonces: &'static str, lab: &Lab, name: &str, port: u16) -> Self {
         let directory = lab.path(name);
         std::fs::create_dir_all(&directory).expect("Pebble's directory");
         make_https_certificate(&directory);
@@ -37,7 +48,7 @@ impl Pebble {
             port + 1000
         );
         std::fs::write(directory.join("config.json"), text).expect("Pebble's configuration");
-        let mut pebble = Self { daemon: None, directory, port, refused_nonces: "5" };
+        let mut pebble = Self { daemon: None, directory, port, refused_nonces };
         pebble.restart(lab);
         pebble
     }
@@ -54,13 +65,6 @@ impl Pebble {
         let mut daemon = Daemon::start("Pebble", command, &self.directory.join("log"));
         daemon.wait_until("the CA listens", || listens(lab, self.port));
         self.daemon = Some(daemon);
-    }
-
-    /// Starts it again, and refuses no nonce from now on: for clients that give up at the first, and
-    /// leave their proof in the zone.
-    pub fn refuse_no_nonces(&mut self, lab: &Lab) {
-        self.refused_nonces = "0";
-        self.restart(lab);
     }
 
     /// Ends it.
