@@ -39,6 +39,6 @@ tests=(
 )
 cargo test --locked --lib --bins "${tests[@]/#/--test=}"
 cargo test --locked --doc
-cargo test --locked --test scenarios -- --test-threads 6
+cargo test --locked --test scenarios -- --test-threads 8
 cargo test --locked --test demo -- --test-threads 6
 cargo test --locked --test hooks -- --test-threads 8
