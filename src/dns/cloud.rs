@@ -121,14 +121,15 @@ impl Cloud {
         }
         let both: BTreeSet<Record> = before | after;
         let ttl = change.desired.ttl.as_seconds();
+        // Both before anything is changed: what cannot be said of the one half is without effect.
+        let new = self.to_provider(&what, &(after - before))?;
+        let old = self.to_provider(&what, &(before - after))?;
         if both != *before {
-            let new = self.to_provider(&what, &(after - before))?;
             let add = self.api.add_to_rrset(&at, DnsRecordType::TLSA, ttl, new, zone);
             self.within_limit(&what, add).await?;
             self.expect(zone, name, &both).await?;
         }
         if both != *after {
-            let old = self.to_provider(&what, &(before - after))?;
             let remove = self.api.remove_from_rrset(&at, DnsRecordType::TLSA, old, zone);
             self.within_limit(&what, remove).await?;
             self.expect(zone, name, after).await?;
@@ -251,11 +252,7 @@ impl Publisher for Cloud {
     }
 
     async fn caveat(&self) -> Option<String> {
-        Some(format!(
-            "{} cannot compare and swap: a change made by somebody else at the same moment can be \
-             overwritten",
-            self.server()
-        ))
+        Some(super::cannot_swap(&self.server()))
     }
 
     async fn add_txt(

@@ -49,3 +49,11 @@ pub use tsig::{TsigError, TsigKey};
 pub fn system_resolvers() -> Vec<std::net::SocketAddr> {
     resolver::Resolver::new(&[]).servers().to_vec()
 }
+
+/// What an operator should know of a provider that cannot compare and swap.
+fn cannot_swap(server: &str) -> String {
+    format!(
+        "{server} cannot compare and swap: a change made by somebody else at the same moment can be \
+         overwritten"
+    )
+}

@@ -307,11 +307,7 @@ impl Publisher for Plugin {
     async fn caveat(&self) -> Option<String> {
         match self.greets_as_comparing().await {
             Ok(true) => None,
-            Ok(false) => Some(format!(
-                "{} cannot compare and swap: a change made by somebody else at the same moment can \
-                 be overwritten",
-                self.server()
-            )),
+            Ok(false) => Some(super::cannot_swap(&self.server())),
             Err(fault) => Some(self.error(fault, "a zone".to_owned()).to_string()),
         }
     }
