@@ -226,6 +226,17 @@ fn copies(first: (&TlsaRrset, u32), second: (&TlsaRrset, u32)) -> OwnerSight {
     OwnerSight::Seen(answers)
 }
 
+/// An RRset of one record, with a TTL of a minute.
+fn rrset(text: &str) -> TlsaRrset {
+    TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(60))
+}
+
+/// A look in which every server holds the same.
+fn settled_at(history: &mut History, held: &TlsaRrset, seconds: u64) {
+    let sight = answers(&[Some(held), Some(held)], held);
+    history.observe(&sight, &BTreeSet::new(), at(seconds), LONGEST_DELAY);
+}
+
 /// An update is sent, and the primary takes it.
 fn take(history: &mut History, present: &TlsaRrset, desired: &TlsaRrset, at: Moment) {
     let before = history.clone();
@@ -239,7 +250,6 @@ fn take(history: &mut History, present: &TlsaRrset, desired: &TlsaRrset, at: Mom
 fn a_secondary_that_lags_may_still_come_to_what_was_taken_back() {
     let host = Host::settled("ncsc");
     let timing = host.spec.policy.timing;
-    let rrset = |text: &str| TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(60));
     let (old, bridge, served) = (rrset("3 1 1 00"), rrset("3 1 1 01"), BTreeSet::new());
     let run = |serials: [u32; 3]| {
         let [first, second, third] = serials;
@@ -294,7 +304,6 @@ fn a_version_is_cached_until_its_ttl_after_the_last_server_let_go() {
 fn an_update_that_was_never_seen_may_be_under_way_until_it_cannot() {
     let host = Host::settled("dane-ee");
     let timing = host.spec.policy.timing;
-    let rrset = |text: &str| TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(60));
     let (old, new) = (rrset("3 1 1 00"), rrset("3 1 1 01"));
     let mut history = History::default();
     let sight = answers(&[Some(&old), Some(&old)], &old);
@@ -318,12 +327,10 @@ fn an_update_that_was_never_seen_may_be_under_way_until_it_cannot() {
 #[test]
 fn an_update_without_an_answer_may_arrive_after_it_was_seen() {
     let timing = Host::settled("dane-ee").spec.policy.timing;
-    let rrset = |text: &str| TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(60));
     let (old, new, third) = (rrset("3 1 1 00"), rrset("3 1 1 01"), rrset("3 1 1 02"));
     let mut history = History::default();
     let look = |history: &mut History, held: &TlsaRrset, seconds| {
-        let sight = answers(&[Some(held), Some(held)], held);
-        history.observe(&sight, &BTreeSet::new(), at(seconds), LONGEST_DELAY);
+        settled_at(history, held, seconds);
         history.forget_expired(&timing, &at(seconds));
         history.cached(&timing, &at(seconds)).any(|(version, _)| version.rrset() == Some(&new))
     };
@@ -346,12 +353,10 @@ fn an_update_without_an_answer_may_arrive_after_it_was_seen() {
 #[test]
 fn an_update_that_expects_nothing_may_arrive_whatever_is_there() {
     let timing = Host::settled("dane-ee").spec.policy.timing;
-    let rrset = |text: &str| TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(60));
     let (old, new, third) = (rrset("3 1 1 00"), rrset("3 1 1 01"), rrset("3 1 1 02"));
     let mut history = History::default();
     let look = |history: &mut History, held: &TlsaRrset, seconds| {
-        let sight = answers(&[Some(held), Some(held)], held);
-        history.observe(&sight, &BTreeSet::new(), at(seconds), LONGEST_DELAY);
+        settled_at(history, held, seconds);
         history.forget_expired(&timing, &at(seconds));
         history.cached(&timing, &at(seconds)).any(|(version, _)| version.rrset() == Some(&new))
     };
@@ -369,7 +374,6 @@ fn an_update_that_expects_nothing_may_arrive_whatever_is_there() {
 #[test]
 fn what_the_primary_alone_holds_is_about_to_come() {
     let timing = Host::settled("dane-ee").spec.policy.timing;
-    let rrset = |text: &str| TlsaRrset::new([text.parse().unwrap()], Ttl::from_seconds(60));
     let (old, edited, new) = (rrset("3 1 1 00"), rrset("3 1 1 01"), rrset("3 1 1 02"));
     let mut history = History::default();
     let mut cached = |servers: &TlsaRrset, primary: &TlsaRrset, seconds| {
