@@ -121,7 +121,7 @@ impl Cloud {
         }
         let both: BTreeSet<Record> = before | after;
         let ttl = change.desired.ttl.as_seconds();
-        // Both before anything is changed: what cannot be said of the one half is without effect.
+        // Both before anything is changed, so that a failure here is surely without effect.
         let new = self.to_provider(&what, &(after - before))?;
         let old = self.to_provider(&what, &(before - after))?;
         if both != *before {

@@ -234,18 +234,6 @@ async fn nothing_is_taken_away_where_nothing_was_added() {
     assert_eq!(api.asked(), [texts(&[1, 2])]);
 }
 
-/// A record that cannot be taken away is told before another is added.
-#[tokio::test]
-async fn what_cannot_be_said_changes_nothing() {
-    let (api, cloud) = Api::start(Mood::Usual).await;
-    let odd = Record { usage: 7, ..record(1) };
-    api.put("TLSA", &[&odd.to_string()]);
-    let [mut change] = change(&[], &[2]);
-    change.observed.records.insert(odd);
-    let error = cloud.replace(&zone(), &[change]).await.unwrap_err();
-    assert!(api.asked().is_empty(), "{error}");
-}
-
 #[tokio::test]
 async fn proofs_come_and_go_beside_others() {
     let (api, cloud) = Api::start(Mood::Usual).await;
